@@ -1,0 +1,109 @@
+"""What stands at the head of a template file: its name, version, inputs and output limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from promptops.errors import TemplateError
+from promptops.yamlfile import validated
+
+InputType = Literal["string", "integer", "number", "boolean", "list"]
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "list": (list, tuple),
+}
+_HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Input(_Strict):
+    """One variable of a template. Without a default it must be given."""
+
+    type: InputType
+    default: Any = None
+    description: str = ""
+    document: bool = False
+    """True for text from outside: it must be fenced, and it stays out of logs."""
+
+    @model_validator(mode="after")
+    def _default_fits(self) -> Input:
+        if "default" in self.model_fields_set and not fits(self.default, self.type):
+            raise ValueError(f"the default {self.default!r} is not of type {self.type}")
+        return self
+
+    @property
+    def required(self) -> bool:
+        """True where there is no default."""
+        return "default" not in self.model_fields_set
+
+
+class Output(_Strict):
+    """What the answer may be: at most ``max_words`` words (a number, or the input that holds it)."""
+
+    format: Literal["text", "json"] = "text"
+    max_words: int | str | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _schema_goes_with_json(self) -> Output:
+        if (self.format == "json") != (self.json_schema is not None):
+            raise ValueError("format json and a schema go together")
+        return self
+
+
+def _shorthand(inputs: object) -> object:
+    """``words: integer`` is short for ``words: {type: integer}``."""
+    if not isinstance(inputs, dict):
+        return inputs
+    return {name: {"type": spec} if isinstance(spec, str) else spec for name, spec in inputs.items()}
+
+
+class Head(_Strict):
+    """The front matter of a template."""
+
+    name: Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")]
+    version: Annotated[int, Field(ge=1)]
+    description: str = ""
+    inputs: Annotated[dict[str, Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _limit_names_an_input(self) -> Head:
+        limit = self.output.max_words
+        if isinstance(limit, str) and (limit not in self.inputs or self.inputs[limit].type != "integer"):
+            raise ValueError(f"output.max_words names {limit!r}, which is no integer input of this template")
+        return self
+
+
+def split(source: str) -> tuple[str, str]:
+    """Front matter and body. The body keeps the file's line numbers: a Jinja2 comment stands in for the head."""
+    found = _HEAD.match(source)
+    if not found:
+        return "", source
+    lines = found.group(0).count("\n")
+    return found.group(1), "{#" + "\n" * (lines - 1) + "#}\n" + source[found.end() :]
+
+
+def parse(source: str, where: str) -> Head:
+    """The front matter of ``source``; raises ``TemplateError`` with file and line."""
+    head, _ = split(source)
+    if not head:
+        raise TemplateError(f"{where}:1: no front matter; begin the file with '---', 'name:' and 'version:'")
+    return validated(Head, head, where, TemplateError, first_line=2)
+
+
+def fits(value: object, kind: InputType) -> bool:
+    """Whether ``value`` is of a front-matter type; a boolean is no number."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _TYPES[kind])

@@ -1,0 +1,95 @@
+"""Finds templates by name: in the folders a caller gives, in order, and then in the stock library."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptops.errors import NotFoundError, TemplateError
+from promptops.prompts.front_matter import split
+from promptops.resources import library
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+    from promptops.prompts.template import Template
+
+SUFFIX = ".j2"
+
+
+class Library:
+    """Templates by name; a folder of yours may hold one under the name of ours, and wins."""
+
+    def __init__(self, folders: Iterable[Path] = ()) -> None:
+        self.folders = (*folders, library("templates"))
+        self._templates: dict[str, Template] = {}
+
+    def template(self, name: str) -> Template:
+        """The template ``name`` (``summarize/map``), or the one in the file ``name`` where it ends in ``.j2``.
+
+        Raises ``NotFoundError`` where there is none, ``TemplateError`` where it is not valid.
+        """
+        from promptops.prompts.template import Template
+
+        if name not in self._templates:
+            self._templates[name] = Template.load(self.path(name), self)
+        return self._templates[name]
+
+    def names(self) -> list[str]:
+        """Every template there is, partials left out, in order."""
+        return sorted({name for folder in self.folders for name in _names(folder)})
+
+    def path(self, name: str) -> Path:
+        """The file of a template or partial; raises ``NotFoundError`` with the nearest names."""
+        if name.endswith(SUFFIX):
+            if (given := Path(name)).is_file():
+                return given
+            raise NotFoundError(f"template file {name!r} is not there")
+        if ".." not in name.split("/") and not name.startswith("/"):
+            for folder in self.folders:
+                if (found := folder / f"{name}{SUFFIX}").is_file():
+                    return found
+        near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.4)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; see: promptops templates list"
+        raise NotFoundError(f"no template is named {name!r}{hint}")
+
+    @cached_property
+    def environment(self) -> SandboxedEnvironment:
+        """Jinja2, sandboxed and strict, whose includes come from this library."""
+        from jinja2 import FunctionLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        from promptops.prompts.fence import fence
+        from promptops.prompts.messages import RoleTags
+
+        environment = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=[RoleTags],
+            loader=FunctionLoader(self._included),
+        )
+        environment.filters["fence"] = fence
+        return environment
+
+    def _included(self, name: str) -> tuple[str, str, None]:
+        path = self.path(name)
+        return split(read(path))[1], str(path), None
+
+
+def read(path: Path) -> str:
+    """A template file's text; raises ``TemplateError`` where it is no UTF-8 text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as failure:
+        raise TemplateError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for path in folder.rglob(f"*{SUFFIX}") if folder.is_dir() else ():
+        name = path.relative_to(folder).as_posix().removesuffix(SUFFIX)
+        if not name.startswith("partials/"):
+            yield name

@@ -1,0 +1,36 @@
+"""The Jinja2 tags ``{% system %}``, ``{% user %}`` and ``{% assistant %}``: each block becomes one message.
+
+The blocks are collected while rendering, not parsed out of the rendered text, so no document can open a role of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+
+from promptops.types import Message, Role
+
+COLLECTED = "_promptops_messages"
+
+
+class RoleTags(Extension):
+    """Collects role blocks into the list that the render passes in its context."""
+
+    tags: ClassVar[set[str]] = {"system", "user", "assistant"}
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """One role block, up to its end tag."""
+        token = next(parser.stream)
+        body = parser.parse_statements((f"name:end{token.value}",), drop_needle=True)
+        arguments: list[nodes.Expr] = [nodes.Const(token.value), nodes.ContextReference()]
+        call = self.call_method("_collect", arguments)
+        return nodes.CallBlock(call, [], [], body).set_lineno(token.lineno)
+
+    def _collect(self, role: Role, context: Context, caller: Callable[[], Any]) -> str:
+        context[COLLECTED].append(Message(role, str(caller()).strip("\n")))
+        return ""

@@ -1,0 +1,209 @@
+"""The values that flow from room to room: frozen, slotted and free of behaviour beyond arithmetic.
+
+Tokens: *input* includes *cached input*; *output* includes *reasoning*. Money is US dollars as ``Decimal``, and ``None``
+where no price is known: never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Role = Literal["system", "user", "assistant"]
+Finish = Literal["stop", "length"]
+DocumentStatus = Literal["ok", "failed", "truncated", "empty"]
+SpanStatus = Literal["ok", "failed", "truncated", "empty"]
+RunStatus = Literal["ok", "failed", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document comes from: the name shown to people, and what opens it (a path, ``-``, or text in memory)."""
+
+    name: str
+    path: str | None = None
+    text: str | None = None
+    size: int = 0
+    """Bytes on disk, for progress; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One decoded document. ``format`` is ``markdown``, ``rst``, ``html``, ``text`` or ``code``."""
+
+    source: str
+    text: str
+    format: str = "text"
+    title: str = ""
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document: ``text == document.text[start:end]``; ``tokens`` by the counter it was cut for."""
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a model picks tokens; ``None`` leaves the choice to the backend's default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a call is for. Recorded in the ledger; never part of the store's key, since it cannot change the reply."""
+
+    run: str = ""
+    chain: str = ""
+    step: str = ""
+    template: str = ""
+    document: str = ""
+    level: int = 0
+    """0 for the calls that read the document, then 1, 2 … up the reduce tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a model.
+
+    ``max_output_tokens`` limits the visible answer. ``take`` is 0 for the first asking and counts askings again after
+    an answer that could not be used, so that the second asking is not answered with the first's stored reply.
+    ``expected_output_tokens`` is what an answer of the asked length takes, for estimates.
+    """
+
+    messages: tuple[Message, ...]
+    max_output_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    schema: Mapping[str, Any] | None = None
+    model: str | None = None
+    take: int = 0
+    expected_output_tokens: int | None = None
+    tags: Tags = field(default_factory=Tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of one attempt. ``estimated`` marks figures of ours, where the provider sent none."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer. ``finish`` is ``length`` where the answer was cut at its limit."""
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    finish: Finish = "stop"
+    model: str = ""
+    request_id: str | None = None
+    stored: bool = False
+    """True where the store or a call already in flight gave it, so that it cost nothing now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What many attempts used together. ``usd`` is ``None`` as soon as the price of one of them is unknown."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    usd: Decimal | None = Decimal(0)
+
+    @classmethod
+    def of(cls, usage: Usage, usd: Decimal | None) -> Totals:
+        """One attempt's usage as totals."""
+        return cls(
+            1, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens, usd
+        )
+
+    @classmethod
+    def sum(cls, parts: Iterable[Totals]) -> Totals:
+        """All of them together."""
+        total = cls()
+        for part in parts:
+            total = total + part
+        return total
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            None if self.usd is None or other.usd is None else self.usd + other.usd,
+        )
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """Counts the tokens of one vocabulary. ``exact`` is False where the count is an estimate."""
+
+    name: str
+    exact: bool
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as plain text; never raises, never reads a special token out of it."""
+        ...
+
+
+class Price(Protocol):
+    """What a model's tokens cost."""
+
+    def cost(self, usage: Usage) -> Decimal:
+        """US dollars for one attempt."""
+        ...
+
+
+class Backend(Protocol):
+    """A model that answers calls.
+
+    ``name`` is the model spec; ``identity`` is what tells its replies from another model's in the store;
+    ``window`` is in tokens (``None``: unknown); ``price`` is ``None`` where unknown; ``overhead`` is the tokens it adds
+    per message, and ``reasoning`` those it may spend unseen before an answer.
+    """
+
+    name: str
+    identity: str
+    window: int | None
+    counter: Counter
+    price: Price | None
+    overhead: int
+    reasoning: int
+
+    async def complete(self, call: Call) -> Reply:
+        """Answer one call, once, or raise a ``CallError``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections; the backend may be used again."""
+        ...
