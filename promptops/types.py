@@ -85,7 +85,8 @@ class Call:
 
     ``max_output_tokens`` limits the visible answer. ``take`` is 0 for the first asking and counts askings again after
     an answer that could not be used, so that the second asking is not answered with the first's stored reply.
-    ``expected_output_tokens`` is what an answer of the asked length takes, for estimates.
+    ``expected_output_tokens`` is what an answer of the asked length takes, for estimates. ``input_tokens`` is what the
+    prompt takes; the client counts it before anything is sent.
     """
 
     messages: tuple[Message, ...]
@@ -95,6 +96,7 @@ class Call:
     model: str | None = None
     take: int = 0
     expected_output_tokens: int | None = None
+    input_tokens: int | None = None
     tags: Tags = field(default_factory=Tags)
 
 

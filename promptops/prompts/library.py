@@ -69,6 +69,7 @@ class Library:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            keep_trailing_newline=True,
             extensions=[RoleTags],
             loader=FunctionLoader(self._included),
         )

@@ -1,0 +1,76 @@
+"""promptops: run language models over documents longer than a prompt, and know what every token costs.
+
+    import promptops as po
+
+    estimate = po.plan("summarize", "docs/", model="openai:gpt-5-mini")
+    client = po.connect("openai:gpt-5-mini", store="promptops.db", max_usd=2)
+    result = po.run("summarize", "docs/", client, words=120)
+
+Everything is imported when it is first used, so importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptops.api import arun, connect, count, plan, run, template
+    from promptops.client import Client
+    from promptops.drivers.estimate import Estimate
+    from promptops.drivers.run import Result
+    from promptops.errors import PromptopsError
+    from promptops.types import Call, Message, Reply, Source, Totals, Usage
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "arun": "promptops.api",
+    "connect": "promptops.api",
+    "count": "promptops.api",
+    "plan": "promptops.api",
+    "run": "promptops.api",
+    "template": "promptops.api",
+    "Client": "promptops.client",
+    "Estimate": "promptops.drivers.estimate",
+    "Result": "promptops.drivers.run",
+    "PromptopsError": "promptops.errors",
+    "Call": "promptops.types",
+    "Message": "promptops.types",
+    "Reply": "promptops.types",
+    "Source": "promptops.types",
+    "Totals": "promptops.types",
+    "Usage": "promptops.types",
+}
+
+__all__ = [
+    "Call",
+    "Client",
+    "Estimate",
+    "Message",
+    "PromptopsError",
+    "Reply",
+    "Result",
+    "Source",
+    "Totals",
+    "Usage",
+    "__version__",
+    "arun",
+    "connect",
+    "count",
+    "plan",
+    "run",
+    "template",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'promptops' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,159 @@
+"""The public calls: connect, plan, run, count and template."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+from promptops import chains, documents
+from promptops.backends.spec import Options, backend
+from promptops.budget import Budget
+from promptops.client import Client
+from promptops.client.client import CONCURRENCY
+from promptops.drivers import estimate as estimating
+from promptops.drivers import run as running
+from promptops.drivers.estimate import Estimate, Job
+from promptops.drivers.run import Result
+from promptops.errors import PriceError, UsageError, WindowError
+from promptops.plans.spec import Model
+from promptops.prompts import Library
+from promptops.prompts.template import Template
+from promptops.store import Database
+from promptops.tokens import counter
+from promptops.types import Backend, Source
+
+T = TypeVar("T")
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+
+def connect(
+    model: str | Backend = "extractive",
+    *,
+    store: str | Path | None = None,
+    max_usd: float | str | Decimal | None = None,
+    max_tokens: int | None = None,
+    concurrency: int = CONCURRENCY,
+    fresh: bool = False,
+    tokenizer: str | None = None,
+    window: int | None = None,
+    base_url: str | None = None,
+    timeout: float | None = None,
+    estimate_tokens: bool = False,
+) -> Client:
+    """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE``) or for a backend of your own.
+
+    ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
+    (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of a
+    model; ``estimate_tokens`` allows counts that are estimates, and marked as such. ``timeout`` is in seconds per call.
+
+    Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
+    """
+    options = Options(tokenizer, window, base_url, timeout, estimate_tokens)
+    chosen = backend(model, options) if isinstance(model, str) else model
+    cap = _dollars(max_usd)
+    if cap is not None and chosen.price is None:
+        raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
+    budget = Budget(cap, max_tokens)
+    return Client(chosen, Database(store), budget=budget, concurrency=concurrency, fresh=fresh)
+
+
+def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:
+    """One chain over some documents by one backend.
+
+    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown.
+    """
+    loaded = chains.load(chain)
+    if model.window is None:
+        raise WindowError(f"the window of {model.name} is not known; say it in tokens with --window N (window=N)")
+    measures = Model(model.counter, model.window, model.overhead, model.reasoning)
+    loaded.settings.updated(settings)
+    return Job(loaded, _sources(paths), model, measures, settings)
+
+
+def plan(
+    chain: str, paths: Paths, model: str | Backend = "extractive", *, store: str | Path | None = None, **options: Any
+) -> Estimate:
+    """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
+
+    With ``store``, replies that it holds cost nothing. Further ``options`` are ``tokenizer``, ``window``, ``base_url``,
+    ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before its first call.
+    """
+    known = {name: options.pop(name) for name in ("tokenizer", "window", "base_url", "estimate_tokens") if name in options}
+    chosen = backend(model, Options(**known)) if isinstance(model, str) else model
+    replies = None
+    if store is not None and Path(store).exists():
+        from promptops.store import Replies
+
+        replies = Replies(Database(store))
+    return _blocking(estimating.estimate(job(chain, paths, chosen, options), replies))
+
+
+async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
+    """Run ``chain`` over files, folders or ``Source`` texts; settings by name (``words=80``).
+
+    What goes wrong with one document is in its result. Raises ``UsageError`` before anything is sent.
+    """
+    connected = connect(client) if isinstance(client, str) else client
+    try:
+        return await running.run(job(chain, paths, connected.backend, settings), connected)
+    finally:
+        await connected.aclose()
+
+
+def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
+    """``arun`` for scripts and notebooks: works with and without a running event loop."""
+    return _blocking(arun(chain, paths, client, **settings))
+
+
+def count(text: str, model: str | None = None, *, tokenizer: str | None = None, estimate: bool = False) -> int:
+    """Tokens of ``text`` for ``model``, or for the vocabulary ``tokenizer``; special tokens in it are plain text.
+
+    Raises ``TokenizerError`` where none is known, unless ``estimate`` allows a count that errs high.
+    """
+    return counter(model, tokenizer=tokenizer, estimate=estimate).count(text)
+
+
+def template(name: str) -> Template:
+    """The template ``name`` of the library (``summarize/map``), or the one in a ``.j2`` file."""
+    return Library().template(name)
+
+
+def _sources(paths: Paths) -> list[Source]:
+    return documents.find([paths] if isinstance(paths, (str, PathLike)) else list(paths))
+
+
+def _dollars(value: float | str | Decimal | None) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        return Decimal(str(value))
+    except ArithmeticError:
+        raise UsageError(f"--max-usd must be a number of US dollars, not {value!r}") from None
+
+
+def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; in a thread of its own where this one already has an event loop, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="promptops")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

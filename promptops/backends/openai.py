@@ -1,0 +1,141 @@
+"""Any server that speaks OpenAI's Chat Completions: the official one, gateways, vLLM, llama-server, Ollama."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from promptops import prices
+from promptops.backends import wire
+from promptops.backends.completion import PER_MESSAGE, PRIMING, Reader, request
+from promptops.errors import AccessError, UsageError
+
+if TYPE_CHECKING:
+    from promptops.types import Call, Counter, Price, Reply
+
+OFFICIAL = "https://api.openai.com/v1"
+
+_HEADROOM = 2048
+"""Tokens that a reasoning model may think before it answers, on top of what the call allows the answer."""
+
+_THINKS = re.compile(
+    r"(?:^|[/:])(?:o[1-9]\b|gpt-(?:[5-9]|[1-9]\d)(?!-chat)\b|gpt-oss|codex-mini|deepseek-r\d|qwq)|reasoner|thinking",
+    re.IGNORECASE,
+)
+_OPEN_WEIGHTS = re.compile(r"(?:^|/)gpt-oss", re.IGNORECASE)
+
+_START = 60.0
+_PER_OUTPUT_TOKEN = 0.1
+_PER_INPUT_CHARACTER = 1 / 4000
+"""Seconds that a call may take: to begin, then 10 tokens written and about 1,000 read per second, as slow servers do."""
+
+_NO_KEY = "no-key"
+"""What a server that asks for no key gets, since the client insists on sending one."""
+
+
+class OpenAI:
+    """The backend of the model spec ``openai:NAME``.
+
+    ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. ``counter`` counts the tokens
+    where the server does not. ``window`` is in tokens, by default from the price data. ``timeout`` is the most seconds a
+    call may take; by default that grows with the call. ``reasoning`` is the tokens that the model may spend unseen,
+    which are asked for on top of the call's own limit: 2,048 for models known to reason, else 0.
+
+    Raises ``UsageError`` for a ``base_url`` that is none. The same object may be used from several event loops.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        counter: Counter,
+        window: int | None = None,
+        timeout: float | None = None,
+        reasoning: int | None = None,
+    ) -> None:
+        url = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL).strip().rstrip("/")
+        shown, official = _examined(url)
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        self.model = model
+        self.name = f"openai:{model}"
+        self.identity = self.name if official else f"{self.name}@{shown}"
+        self.counter = counter
+        listed = _listed_at(model, url, official=official)
+        self.window: int | None = window if window is not None or listed is None else prices.window(model, listed)
+        self.price: Price | None = None if listed is None else prices.price(model, listed)
+        # The format's priming is charged once per prompt; counted with every message it can only be too much.
+        self.overhead = PER_MESSAGE + PRIMING if official else 2 * PER_MESSAGE
+        self.reasoning = reasoning if reasoning is not None else _HEADROOM if _THINKS.search(model) else 0
+        self._place = f"{self.name} at {shown}"
+        self._key = key or ("" if official else _NO_KEY)
+        self._limit = "max_completion_tokens" if official else "max_tokens"
+        self._timeout = timeout
+        self._reader = Reader(self._place, counter)
+        self._clients = wire.Clients(partial(wire.make, url, self._key))
+
+    def __repr__(self) -> str:
+        return f"OpenAI({self._place!r})"
+
+    async def complete(self, call: Call) -> Reply:
+        """Send one call, once; raises a ``CallError``."""
+        self._check_key()
+        seconds = self._deadline(call) if self._timeout is None else self._timeout
+        hide = (self._key, *(message.content for message in call.messages))
+        try:
+            client = await self._clients.here()
+            content, headers = await wire.post(client, self._body(call), seconds)
+        except wire.BUGS:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the client's libraries raise far more than they document
+            raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
+        return self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; the next call opens new ones."""
+        await self._clients.aclose()
+
+    def _body(self, call: Call) -> dict[str, object]:
+        return request(call, self.model, self._limit, self.reasoning)
+
+    def _deadline(self, call: Call) -> float:
+        read = sum(len(message.content) for message in call.messages)
+        written = call.max_output_tokens + self.reasoning
+        return _START + written * _PER_OUTPUT_TOKEN + read * _PER_INPUT_CHARACTER
+
+    def _check_key(self) -> None:
+        """A call without a key, or with one that no header can carry, would only come back refused."""
+        if not self._key:
+            raise AccessError(f"{self._place}: no key; set OPENAI_API_KEY, or OPENAI_BASE_URL to a server that needs none")
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise AccessError(f"{self._place}: the key holds characters that no key has; set OPENAI_API_KEY anew")
+
+
+def _examined(url: str) -> tuple[str, bool]:
+    """The address as it may be shown, without a password or a query in it, and whether it is OpenAI's own."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError("OPENAI_BASE_URL is no address: it must be like https://host/v1 or http://localhost:8000/v1")
+    name = f"[{host}]" if ":" in host else host
+    shown = f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
+    return shown, host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def _listed_at(model: str, url: str, *, official: bool) -> str | None:
+    """Whose list gives the model's price and window.
+
+    A server that the data do not know and that offers a model by OpenAI's name passes calls on to it, unless the
+    model's weights are open: then it runs them itself, and what that costs nobody knows.
+    """
+    if official:
+        return "openai"
+    known = prices.provider(url)
+    return known or (None if _OPEN_WEIGHTS.search(model) else "openai")

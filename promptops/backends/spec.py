@@ -1,0 +1,69 @@
+"""Model specs: ``extractive``, ``openai:NAME``, ``scripted:FILE`` and, one day, others: text in, backend out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from promptops.errors import NotFoundError, UsageError
+from promptops.tokens import counter
+from promptops.types import Backend
+
+KINDS = ("extractive", "openai:NAME", "scripted:FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller may say about a model beside its spec; sizes in tokens, ``timeout`` in seconds."""
+
+    tokenizer: str | None = None
+    window: int | None = None
+    base_url: str | None = None
+    timeout: float | None = None
+    estimate_tokens: bool = False
+
+
+def backend(spec: str, options: Options | None = None) -> Backend:
+    """The backend that ``spec`` names.
+
+    Raises ``NotFoundError`` for an unknown kind, ``TokenizerError`` where no tokenizer is known for the model.
+    """
+    kind, _, name = spec.partition(":")
+    make = _MAKERS.get(kind)
+    if make is None or bool(name) == (kind == "extractive"):
+        hint = f"; did you mean openai:{spec}?" if kind and not name and kind != "openai" else ""
+        raise NotFoundError(f"no model is named {spec!r}{hint} (models: {', '.join(KINDS)})")
+    if options and options.window is not None and options.window < 1:
+        raise UsageError(f"--window must be more than 0 tokens, not {options.window}")
+    return make(name, options or Options())
+
+
+def _extractive(name: str, options: Options) -> Backend:
+    from promptops.backends.extractive import Extractive
+
+    return Extractive()
+
+
+def _openai(name: str, options: Options) -> Backend:
+    from promptops.backends.openai import OpenAI
+
+    return OpenAI(
+        name,
+        base_url=options.base_url,
+        counter=counter(name, tokenizer=options.tokenizer, estimate=options.estimate_tokens),
+        window=options.window,
+        timeout=options.timeout,
+    )
+
+
+def _scripted(name: str, options: Options) -> Backend:
+    from promptops.backends.scripted import Scripted
+
+    return Scripted.from_file(name)
+
+
+_MAKERS: dict[str, Callable[[str, Options], Backend]] = {
+    "extractive": _extractive,
+    "openai": _openai,
+    "scripted": _scripted,
+}

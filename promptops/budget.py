@@ -1,0 +1,100 @@
+"""A cap on tokens or US dollars that is never passed, whatever runs at once.
+
+Each attempt reserves the most it can cost before it is sent and is settled at what it did cost, so that at every instant
+settled + reserved ≤ cap. An attempt that does not fit now, but would if those in flight came out cheaper, waits for
+them; one that can never fit is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+
+from promptops.errors import BudgetError, PriceError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Tokens, and US dollars where the price is known."""
+
+    tokens: int
+    usd: Decimal | None
+
+
+_Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
+
+
+class Budget:
+    """A cap in US dollars, in tokens (input and output), or both; ``None`` is no cap. Safe across threads and loops."""
+
+    def __init__(self, max_usd: Decimal | None = None, max_tokens: int | None = None) -> None:
+        for name, cap in (("--max-usd", max_usd), ("--max-tokens", max_tokens)):
+            if cap is not None and not cap > 0:
+                raise UsageError(f"{name} must be more than 0, not {cap}")
+        self.max_usd = max_usd
+        self.max_tokens = max_tokens
+        self._settled = Amount(0, Decimal(0))
+        self._reserved = Amount(0, Decimal(0))
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiter] = []
+
+    @property
+    def settled(self) -> Amount:
+        """What has been used for certain."""
+        return self._settled
+
+    async def reserve(self, most: Amount) -> None:
+        """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` where its price is unknown."""
+        if self.max_usd is not None and most.usd is None:
+            raise PriceError("a cap in US dollars needs a known price, and none is known for this model: use --max-tokens")
+        while True:
+            with self._lock:
+                if self._fits(self._settled, most, self._reserved):
+                    self._reserved = _plus(self._reserved, most)
+                    return
+                if not self._fits(self._settled, most):
+                    raise self._refusal(most)
+                waiter = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+                self._waiting.append(waiter)
+            await waiter[1]
+
+    def settle(self, most: Amount, used: Amount) -> None:
+        """Give back what was set aside and book what was used."""
+        with self._lock:
+            self._reserved = _minus(self._reserved, most)
+            self._settled = _plus(self._settled, used)
+            waiting, self._waiting = self._waiting, []
+        for loop, future in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_wake, future)
+
+    def _fits(self, *amounts: Amount) -> bool:
+        tokens = sum(amount.tokens for amount in amounts)
+        usd = sum((amount.usd or Decimal(0) for amount in amounts), Decimal(0))
+        return (self.max_tokens is None or tokens <= self.max_tokens) and (self.max_usd is None or usd <= self.max_usd)
+
+    def _refusal(self, most: Amount) -> BudgetError:
+        if self.max_tokens is not None and self._settled.tokens + most.tokens > self.max_tokens:
+            return BudgetError(
+                f"the cap of {self.max_tokens:,} tokens would be passed: {self._settled.tokens:,} are used and the next "
+                f"call may take {most.tokens:,}; go on with a higher --max-tokens"
+            )
+        return BudgetError(
+            f"the cap of ${self.max_usd} would be passed: ${self._settled.usd:.6f} is spent and the next call may cost "
+            f"${most.usd:.6f}; go on with a higher --max-usd"
+        )
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _plus(one: Amount, other: Amount) -> Amount:
+    return Amount(one.tokens + other.tokens, (one.usd or Decimal(0)) + (other.usd or Decimal(0)))
+
+
+def _minus(one: Amount, other: Amount) -> Amount:
+    return Amount(one.tokens - other.tokens, (one.usd or Decimal(0)) - (other.usd or Decimal(0)))

@@ -1,0 +1,7 @@
+"""Chains: named plans with their settings, one YAML file each."""
+
+from __future__ import annotations
+
+from promptops.chains.chain import Chain, load, names
+
+__all__ = ["Chain", "load", "names"]

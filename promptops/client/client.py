@@ -1,0 +1,108 @@
+"""The client: the only door to a backend, so that nobody can make an unmetered call."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from contextlib import contextmanager
+from collections.abc import Iterator
+from types import TracebackType
+
+from promptops.budget import Budget
+from promptops.client.verdict import Patience
+from promptops.client.wrappers import (
+    Admitted,
+    Budgeted,
+    Coalesced,
+    Complete,
+    Halting,
+    Listener,
+    Metered,
+    Retried,
+    Sized,
+    Stored,
+)
+from promptops.errors import UsageError
+from promptops.store import Database, Ledger, Replies
+from promptops.types import Backend, Call, Reply, Tags, Totals
+
+CONCURRENCY = 16
+
+
+class Client:
+    """A backend behind store, budget, admission, retry and ledger.
+
+    Safe to use from several threads and event loops; close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        database: Database | None = None,
+        *,
+        budget: Budget | None = None,
+        concurrency: int = CONCURRENCY,
+        fresh: bool = False,
+        patience: Patience | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise UsageError(f"--concurrency must be at least 1, not {concurrency}")
+        self.backend = backend
+        self.database = database or Database()
+        self.budget = budget or Budget()
+        self.concurrency = concurrency
+        self.fresh = fresh
+        self.ledger = Ledger(self.database)
+        self.replies = Replies(self.database)
+        self._patience = patience or Patience()
+        self._listeners: list[Listener] = []
+        self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
+
+    async def complete(self, call: Call) -> Reply:
+        """Answer one call; raises ``CallError``, ``BudgetError``, ``WindowError``, ``PriceError`` or ``StoreError``."""
+        loop = asyncio.get_running_loop()
+        door = self._doors.get(loop)
+        if door is None:
+            door = self._doors[loop] = self._door()
+        return await door(call)
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Tell ``listener`` the tags and totals of every attempt while the context lasts."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    async def aclose(self) -> None:
+        """Let go of the backend's connections in this event loop."""
+        await self.backend.aclose()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.database.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _door(self) -> Complete:
+        """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
+        backend, identity = self.backend, self.backend.identity
+        complete: Complete = Metered(backend, self.ledger, self._heard).complete
+        complete = Admitted(complete, self.concurrency).complete
+        complete = Budgeted(complete, backend, self.budget).complete
+        complete = Retried(complete, self._patience).complete
+        complete = Halting(complete).complete
+        complete = Sized(complete, backend).complete
+        complete = Coalesced(complete, identity).complete
+        return Stored(complete, self.replies, identity, fresh=self.fresh).complete
+
+    def _heard(self, tags: Tags, totals: Totals) -> None:
+        for listener in self._listeners:
+            listener(tags, totals)

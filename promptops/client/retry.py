@@ -1,0 +1,39 @@
+"""When to try again, in tenacity's terms."""
+
+from __future__ import annotations
+
+from tenacity import AsyncRetrying, RetryCallState, retry_base, wait_exponential_jitter
+from tenacity.wait import wait_base
+
+from promptops.client.verdict import Patience, Verdict, verdict
+from promptops.errors import CallError
+
+
+class _Verdict(retry_base):
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    def __call__(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if error is None:
+            return False
+        return verdict(error, state.attempt_number, self._patience) in (Verdict.AGAIN, Verdict.WAIT)
+
+
+class _AsTold(wait_base):
+    """As long as the server said, and a little more so that callers do not all wake together; else exponential."""
+
+    def __init__(self, patience: Patience) -> None:
+        first = patience.first_wait
+        self._spread = wait_exponential_jitter(initial=first, max=patience.longest_wait, jitter=first)
+
+    def __call__(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        told = error.retry_after if isinstance(error, CallError) else None
+        spread = self._spread(state)
+        return spread if told is None else told + min(spread, 1.0)
+
+
+def retrying(patience: Patience) -> AsyncRetrying:
+    """A fresh retry; its last error is raised as it is."""
+    return AsyncRetrying(retry=_Verdict(patience), wait=_AsTold(patience), reraise=True)

@@ -1,0 +1,97 @@
+"""Drives a plan: answers each of its requests with what the given functions do, and starts what may go side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptops.errors import PromptopsError
+from promptops.plans.plan import Plan, Read, Report, Request, Start, Started
+from promptops.plans.results import DocumentResult
+from promptops.types import Call, Document, Reply, Source
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a started plan came to; held as a value, so that an error is raised where it is waited for."""
+
+    value: Any = None
+    error: PromptopsError | None = None
+
+    def unwrap(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Driver:
+    """Three functions that stand for the world: answering a call, reading a source, receiving a report."""
+
+    def __init__(
+        self,
+        answer: Callable[[Call], Awaitable[Reply]],
+        read: Callable[[Source], Awaitable[Document]],
+        report: Callable[[DocumentResult], None],
+    ) -> None:
+        self._answer = answer
+        self._read = read
+        self._report = report
+        self._tasks: set[asyncio.Task[_Outcome]] = set()
+
+    async def run(self, plan: Plan[Any]) -> Any:
+        """The plan's result. Whatever is still going when it ends, or is cancelled, is cancelled."""
+        try:
+            return await self._drive(plan)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drive(self, plan: Plan[Any]) -> Any:
+        """Send each answer in, throw each error in, until the plan returns."""
+        value: Any = None
+        error: PromptopsError | None = None
+        while True:
+            try:
+                request = plan.send(value) if error is None else plan.throw(error)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                value, error = await self._respond(request), None
+            except PromptopsError as failure:
+                value, error = None, failure
+
+    async def _respond(self, request: Request) -> Any:
+        match request:
+            case Call():
+                return await self._answer(request)
+            case Started():
+                return (await request.task).unwrap()
+            case Start():
+                return Started(self._start(request.plan))
+            case Read():
+                return await self._read(request.source)
+            case Report():
+                return self._report(request.result)
+            case _:
+                return await self._together(request)
+
+    async def _together(self, plans: Sequence[Plan[Any]]) -> list[Any]:
+        if len(plans) == 1:
+            return [await self._drive(plans[0])]
+        outcomes = [await task for task in [self._start(plan) for plan in plans]]
+        return [outcome.unwrap() for outcome in outcomes]
+
+    def _start(self, plan: Plan[Any]) -> asyncio.Task[_Outcome]:
+        task = asyncio.get_running_loop().create_task(self._outcome(plan))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _outcome(self, plan: Plan[Any]) -> _Outcome:
+        try:
+            return _Outcome(await self._drive(plan))
+        except PromptopsError as failure:
+            return _Outcome(error=failure)

@@ -1,0 +1,140 @@
+"""The estimate: the same plan, answered with phantom replies of n tokens, offline and for nothing.
+
+Twice: once with replies of the asked length, which is what to expect, and once with every reply cut at its limit and
+asked for again, which no run passes (failed attempts that the provider bills apart).
+"""
+
+from __future__ import annotations
+
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from promptops.chains import Chain
+from promptops.documents import load
+from promptops.drivers.drive import Driver
+from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.plans.spec import Model
+from promptops.store import Replies, key
+from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The calls of one step at one height of the tree."""
+
+    step: str
+    level: int
+    expected: Totals
+    most: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would send: ``expected`` where replies have the asked length, ``most`` for any replies at all.
+
+    ``stored`` counts the replies that the store already holds and that will cost nothing. ``usd`` is ``None`` where no
+    price is known.
+    """
+
+    chain: str
+    model: str
+    documents: int
+    unreadable: tuple[DocumentResult, ...]
+    expected: Totals
+    most: Totals
+    levels: tuple[Level, ...]
+    stored: int = 0
+    window: int = 0
+    exact: bool = True
+    """False where tokens are counted by an estimate of the model's tokenizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One chain over some sources by one backend, with settings: what ``run`` and ``estimate`` both drive."""
+
+    chain: Chain
+    sources: Sequence[Source]
+    backend: Backend
+    model: Model
+    settings: dict[str, Any]
+
+    def start(self, run: str, ahead: int) -> Any:
+        """A fresh plan."""
+        return self.chain.start(self.sources, self.model, run=run, ahead=ahead, settings=self.settings)
+
+
+async def estimate(job: Job, replies: Replies | None = None) -> Estimate:
+    """What ``job`` would send, knowing what the store ``replies`` already holds."""
+    expected, most = _Phantom(job, replies, worst=False), _Phantom(job, replies, worst=True)
+    await expected.run()
+    await most.run()
+    steps = sorted(most.levels, key=lambda place: (place[1], list(job.chain.steps).index(place[0])))
+    return Estimate(
+        chain=job.chain.name,
+        model=job.backend.name,
+        documents=len(job.sources),
+        unreadable=tuple(expected.unreadable),
+        expected=Totals.sum(expected.levels.values()),
+        most=Totals.sum(most.levels.values()),
+        levels=tuple(Level(*place, expected.levels.get(place, Totals()), most.levels[place]) for place in steps),
+        stored=expected.stored,
+        window=job.model.window,
+        exact=job.model.counter.exact,
+    )
+
+
+class _Phantom:
+    """Answers every call with filler, and adds up what the answers would have taken."""
+
+    def __init__(self, job: Job, replies: Replies | None, *, worst: bool) -> None:
+        self.levels: dict[tuple[str, int], Totals] = {}
+        self.unreadable: list[DocumentResult] = []
+        self.stored = 0
+        self._job = job
+        self._replies = replies
+        self._worst = worst
+
+    async def run(self) -> CorpusResult | None:
+        driver = Driver(self._answer, _read, self._report)
+        result: CorpusResult | None = await driver.run(self._job.start("", ahead=4))
+        return result
+
+    async def _answer(self, call: Call) -> Reply:
+        backend = self._job.backend
+        if self._replies is not None and (known := self._replies.get(key(call, backend.identity))) is not None:
+            self.stored += 1
+            return known
+        length = call.max_output_tokens if self._worst else call.expected_output_tokens or call.max_output_tokens
+        usage = Usage(self._size(call), 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
+        usd = backend.price.cost(usage) if backend.price is not None else None
+        place = (call.tags.step, call.tags.level)
+        self.levels[place] = self.levels.get(place, Totals()) + Totals.of(usage, usd)
+        return Reply(filler(length, self._job.model.counter), usage, "length" if self._worst else "stop")
+
+    def _size(self, call: Call) -> int:
+        model = self._job.model
+        counted = sum(model.counter.count(message.content) for message in call.messages)
+        return counted + model.overhead * (len(call.messages) + 1)
+
+    def _report(self, result: DocumentResult) -> None:
+        if result.status in ("failed", "empty"):
+            self.unreadable.append(result)
+
+
+async def _read(source: Source) -> Document:
+    return load(source)
+
+
+@lru_cache(maxsize=256)
+def filler(tokens: int, counter: Counter) -> str:
+    """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make."""
+    words = tokens
+    while counter.count(text := " ".join(["x"] * words)) < tokens:
+        words += 1
+    while words > 1 and counter.count(shorter := " ".join(["x"] * (words - 1))) >= tokens:
+        text, words = shorter, words - 1
+    return text

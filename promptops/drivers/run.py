@@ -1,0 +1,164 @@
+"""The run: a plan driven through the client. Run again, it goes on: the store gives what is already paid for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from promptops.client import Client
+from promptops.documents import load
+from promptops.drivers.drive import Driver
+from promptops.drivers.estimate import Estimate, Job
+from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.types import Document, RunStatus, Source, Tags, Totals
+
+_INLINE = 64 * 1024
+_AHEAD = 4
+"""Documents under way for each place in flight: enough that a long one does not starve the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to.
+
+    ``status`` is ``ok``, ``failed`` where no document has an answer, or ``incomplete`` where some have none or had to be
+    cut short. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
+    ``sink`` took them.
+    """
+
+    run: str
+    chain: str
+    model: str
+    status: RunStatus
+    documents: tuple[DocumentResult, ...]
+    corpus: CorpusResult | None
+    usage: Totals
+    estimate: Estimate | None = None
+    stopped: frozenset[str] = frozenset()
+    """What kept calls from being sent: ``budget``, ``quota``, ``access``, ``store``."""
+    reason: str | None = None
+    """The first failure, in one line."""
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The answer over all documents, or that of the only one."""
+        if self.corpus is not None and self.corpus.text:
+            return self.corpus.text
+        return "\n\n".join(document.text for document in self.documents if document.text)
+
+
+class Observer:
+    """Told what happens while a run goes on; does nothing by itself."""
+
+    def began(self, sources: int, size: int) -> None:
+        """The run begins on so many documents of so many bytes together."""
+
+    def read(self, source: Source) -> None:
+        """A document has been read."""
+
+    def sent(self, totals: Totals) -> None:
+        """An attempt is over and took so much."""
+
+    def finished(self, result: DocumentResult, size: int) -> None:
+        """A document of ``size`` bytes is done; in the order of the folder."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What each document under way, and the run as a whole, has sent."""
+
+    total: Totals = field(default_factory=Totals)
+    documents: dict[str, Totals] = field(default_factory=dict)
+
+    def add(self, tags: Tags, totals: Totals) -> None:
+        self.total = self.total + totals
+        self.documents[tags.document] = self.documents.get(tags.document, Totals()) + totals
+
+
+class _Run:
+    def __init__(self, job: Job, client: Client, observer: Observer, sink: Callable[[DocumentResult], None]) -> None:
+        self.id = time.strftime("%Y%m%d-%H%M%S-") + uuid4().hex[:6]
+        self.tally = _Tally()
+        self.counts: dict[str, int] = {}
+        self.stopped: set[str] = set()
+        self.reason: str | None = None
+        self._job = job
+        self._client = client
+        self._observer = observer
+        self._sink = sink
+        self._sizes = {source.name: source.size for source in job.sources}
+
+    async def go(self) -> CorpusResult | None:
+        self._observer.began(len(self._job.sources), sum(self._sizes.values()))
+        driver = Driver(self._client.complete, self._read, self._report)
+        plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
+        with self._client.listening(self._heard):
+            corpus: CorpusResult | None = await driver.run(plan)
+        if corpus is None:
+            return None
+        return replace(corpus, usage=self.tally.documents.get("", Totals()))
+
+    def status(self, corpus: CorpusResult | None) -> RunStatus:
+        if self.stopped & {"budget", "quota"}:
+            return "incomplete"
+        broken = self.counts.get("failed", 0) + self.counts.get("truncated", 0)
+        if self.counts.get("failed", 0) == len(self._job.sources):
+            return "failed"
+        return "incomplete" if broken or (corpus is not None and corpus.status != "ok") else "ok"
+
+    async def _read(self, source: Source) -> Document:
+        document = load(source) if source.size < _INLINE else await asyncio.to_thread(load, source)
+        self._observer.read(source)
+        return document
+
+    def _heard(self, tags: Tags, totals: Totals) -> None:
+        if tags.run == self.id:
+            self.tally.add(tags, totals)
+            self._observer.sent(totals)
+
+    def _report(self, result: DocumentResult) -> None:
+        complete = replace(result, usage=self.tally.documents.pop(result.source, Totals()))
+        self.counts[result.status] = self.counts.get(result.status, 0) + 1
+        if result.stopped:
+            self.stopped.add(result.stopped)
+        if result.error and result.status != "empty":
+            self.reason = self.reason or f"{result.source}: {result.error}"
+        self._sink(complete)
+        self._observer.finished(complete, self._sizes.get(result.source, 0))
+
+
+async def run(
+    job: Job,
+    client: Client,
+    *,
+    estimate: Estimate | None = None,
+    observer: Observer | None = None,
+    sink: Callable[[DocumentResult], None] | None = None,
+) -> Result:
+    """Send ``job`` through ``client``.
+
+    ``sink`` is given each document's result as soon as it is there, in the order of the folder; without one the result
+    holds them all. Raises ``UsageError`` before anything is sent where the chain cannot fit the model.
+    """
+    kept: list[DocumentResult] = []
+    going = _Run(job, client, observer or Observer(), sink or kept.append)
+    start = time.monotonic()
+    corpus = await going.go()
+    client.replies.settle()
+    return Result(
+        run=going.id,
+        chain=job.chain.name,
+        model=job.backend.name,
+        status=going.status(corpus),
+        documents=tuple(kept),
+        corpus=corpus,
+        usage=going.tally.total,
+        estimate=estimate,
+        stopped=frozenset(going.stopped),
+        reason=going.reason or (corpus.error if corpus else None),
+        seconds=time.monotonic() - start,
+    )

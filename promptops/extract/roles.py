@@ -1,0 +1,93 @@
+"""What a section is for, by its heading, and what a sentence says of itself, by its cue words.
+
+Both after Edmundson, "New Methods in Automatic Extracting" (1969): headings and cue words tell more about a sentence than
+its frequent words do. The lists are short, in English, Korean, Japanese, Chinese, Spanish, French and German.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TELLING = re.compile(
+    r"\b(?:abstract|introduc\w+|overview|summar\w+|conclusions?|motivation|purpose|goals?|aims?|objectives?|proposal|"
+    r"tl;?dr|at a glance|key (?:points|findings|results)|what is|about|r[ée]sum[ée]n?|introducci[oó]n|conclusi[oó]n(?:es)?|"
+    r"einleitung|zusammenfassung|fazit|überblick)\b"
+    r"|소개|개요|서론|머리말|들어가며|요약|결론|맺음말|마치며|목적|목표|핵심|이란|무엇인가|はじめに|概要|要約|序論|序章|まとめ|結論|おわりに"
+    r"|引言|简介|介绍|概述|摘要|总结|结论|前言|小结",
+    re.IGNORECASE,
+)
+_MIDDLING = re.compile(
+    r"\b(?:background|rationale|specification|results?|discussion|approach|findings|recommendations?|scope|design|method\w*)\b"
+    r"|배경|동기|이유|설계|방법|결과|논의|범위|背景|結果|方法|考察|结果|讨论|范围",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"\b(?:rejected|alternatives?|open (?:issues|questions)|examples?|faq|questions|deferred|future|limitations|caveats|"
+    r"backwards?[- ]compat\w*|reference implementation|security|how to teach|related work|history|unresolved|prior art|"
+    r"discussions?|test(?:ing|s)?|installation|usage|see also|notes?|acceptance|performance)\b"
+    r"|예시|예제|질문|대안|향후|한계|관련 연구|보안|설치|사용법|참고|例|よくある質問|示例|常见问题",
+    re.IGNORECASE,
+)
+_APPARATUS = re.compile(
+    r"\b(?:references?|bibliography|works cited|copyright|licen[cs]e|licensing|acknowledge?ments?|thanks|credits|change ?log|"
+    r"change history|revision history|footnotes?|endnotes?|further reading|contents|index|authors?|contributors?|"
+    r"appendi(?:x|ces)|release notes|contact|links|sponsors?|colophon|trademarks?|disclaimer|bibliograf[ií]a|literatur)\b"
+    r"|참고\s?문헌|참고\s?자료|저작권|라이선스|감사의|변경\s?이력|변경\s?사항|각주|목차|부록|색인|저자|기여자|더 읽을거리|연락처"
+    r"|参考文献|謝辞|付録|目次|脚注|著作権|变更|致谢|附录|目录|版权|许可",
+    re.IGNORECASE,
+)
+_NOT_APPARATUS = re.compile(r"\b(?:implementation|manual|counting|object|module|api|type|cycle|count)s?\b", re.IGNORECASE)
+
+TELLING, MIDDLING, PLAIN, ASIDE, APPARATUS = 1.0, 0.5, 0.3, 0.1, -1.0
+
+_ANNOUNCES = re.compile(
+    r"\b(?:this|the present|our|these)\s+(?:\w+\s+)?(?:pep|paper|document|proposal|article|report|page|guide|chapter|section|"
+    r"book|study|work|post|tutorial|essay|memo|note|policy|agreement|act|plan|project|library|package|module|tool|"
+    r"specification|rfc|standard|release|version|change|feature|extension|draft|book|manual)\b[^.]{0,40}?\b"
+    r"(?:propos\w+|describ\w+|defin\w+|introduc\w+|explain\w*|present\w*|discuss\w*|specif\w+|suggest\w*|seeks?|aims?|"
+    r"outlin\w+|provid\w+|add(?:s|ed)?|covers?|shows?|recommend\w*|advocat\w*|argues?|is about|summari[sz]es?|extends?|allow\w*|"
+    r"changes?|intend\w*|attempt\w*|deals?|sets? out|lays? out|establish\w*|documents?|address\w*|contains?|makes?|lets?|enables?)\b"
+    r"|\b(?:we|i) (?:propose|describe|present|introduce|suggest|recommend|conclude|argue|show|find|found)\b"
+    r"|\bit is (?:proposed|suggested|recommended)|\bthe (?:purpose|goal|aim|objective|idea|intent\w*|main \w+) (?:of|is)\b"
+    r"|(?:이|본)\s?(?:문서|글|논문|보고서|장|절|페이지|가이드|섹션|기사|제안|책|안내서|규정|연구|단원|튜토리얼)[는은에의]"
+    r"|(?:목적|목표|핵심|요점)[은는이]|(?:제안|설명|소개|안내|기술|정의)(?:한다|합니다|하고자|하려)|(?:알아|살펴)\s?[보봅볼봐]"
+    r"|本(?:書|稿|文|論文|文書|章|节|節|规范|报告)|この(?:文書|記事|章|ページ|論文)|本文|我们(?:提出|介绍)",
+    re.IGNORECASE,
+)
+_CONCLUDES = re.compile(
+    r"\b(?:in (?:summary|conclusion|short|brief|essence)|to (?:summari[sz]e|sum up)|overall|most important(?:ly)?|therefore|thus|"
+    r"as a result|the (?:key|main|result)|significant\w*|important\w*)\b"
+    r"|요약하면|결론적으로|정리하면|따라서|그러므로|결국|가장 중요|중요한|要するに|したがって|結論として|つまり|总之|因此|综上",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"(?:for (?:example|instance)|e\.g\.|however|but|and|also|or|so|then|moreover|furthermore|in addition|additionally|on the "
+    r"other hand|otherwise|instead|similarly|likewise|note that|here|consider|suppose|see\b|that is|in this case|in that case|"
+    r"in particular|again|another|these|those|that|it|he|she|they|such|yes|no|finally|first|second|third|next|still|yet|"
+    r"nevertheless|nonetheless|though|even|i\.e\.|now|there(?:fore)?|thus|hence|because of this|the (?:above|former|latter|following))\b"
+    r"|(?:예를 들어|하지만|그러나|그런데|그리고|또한|또는|반면|반대로|마찬가지로|이때|이 경우|이는|이것|그것|이렇게|이러한|이런|그래서|다음은|다음과|아래|위)"
+    r"|(?:例えば|しかし|また|そして|なお|ただし|これ|それ|例如|但是|但|而且|此外|然而|这|那|它)",
+    re.IGNORECASE,
+)
+_STRUCTURE = re.compile(r"\b(?:above|below|following|figure|table|section|listing|example)\b|아래|다음|위의|위에서|그림|표 \d|예제|下記|上記|如下|下面", re.IGNORECASE)
+
+
+def section_role(heading: str) -> float:
+    """How much a section tells of the whole, from 1 for an introduction to -1 for references; 0.3 for any other."""
+    if _APPARATUS.search(heading) and not _NOT_APPARATUS.search(heading):
+        return APPARATUS
+    if _TELLING.search(heading):
+        return TELLING
+    if _ASIDE.search(heading):
+        return ASIDE
+    return MIDDLING if _MIDDLING.search(heading) else PLAIN
+
+
+def cues(sentence: str) -> tuple[float, float, float, float]:
+    """Whether it announces what the document is for, concludes, leans on what stood before it, and points elsewhere."""
+    return (
+        float(_ANNOUNCES.search(sentence) is not None),
+        float(_CONCLUDES.search(sentence) is not None),
+        float(_LEANS.match(sentence) is not None),
+        float(_STRUCTURE.search(sentence) is not None),
+    )

@@ -1,0 +1,78 @@
+"""Sentences as TF-IDF vectors, sparse: memory grows with the text and never with the square of its sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from promptops.text import words
+
+Floats = npt.NDArray[np.float64]
+
+STOP = frozenset(
+    "a about above after again all also although am an and any are as at be because been before being below between both "
+    "but by can cannot could did do does doing done down during each either else etc even ever every few for from further "
+    "get gets had has have having he her here hers him his how however i if in into is it it's its itself just let like "
+    "may me might more most much must my neither no nor not now of off on once only or other our out over own per rather "
+    "same shall she should since so some such than that that's the their them then there these they this those though "
+    "through thus to too under until up upon us use used using very was we were what when where whether which while who "
+    "whom whose why will with within without would yes yet you your don't doesn't isn't can't one two".split()
+) | frozenset("는 은 이 가 을 를 의 에 와 과 도 로 으로 니다 습니 합니 입니 하는 있습 있는 하고 됩니 하여 에서 으로 수 것 때 니까 세요".split())
+_STEM = 6  # letters; words that share them are taken for one, which serves inflected languages without a stemmer each
+
+
+def terms(text: str) -> list[str]:
+    """The words of ``text`` that carry meaning, shortened to their stems."""
+    return [word[:_STEM] for word in words(text) if word not in STOP]
+
+
+class Vectors:
+    """The rows of a sparse matrix: one unit vector of TF-IDF weights a sentence."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.index: dict[str, int] = {}
+        rows: list[int] = []
+        columns: list[int] = []
+        counts: list[int] = []
+        for row, text in enumerate(texts):
+            found = Counter(terms(text))
+            rows.extend([row] * len(found))
+            columns.extend([self.index.setdefault(term, len(self.index)) for term in found])
+            counts.extend(found.values())
+        self.height, self.width = len(texts), max(1, len(self.index))
+        self.rows = np.array(rows, dtype=np.intp)
+        self.columns = np.array(columns, dtype=np.intp)
+        self.counts = np.array(counts, dtype=np.float64)
+        spread = np.bincount(self.columns, minlength=self.width)
+        self.idf: Floats = np.log((1 + self.height) / (1 + spread)) + 1
+        self.total: Floats = np.bincount(self.columns, self.counts, self.width)
+        weights = self.counts * self.idf[self.columns]
+        norms = np.sqrt(np.bincount(self.rows, weights * weights, self.height))
+        self.values: Floats = weights / norms[self.rows] if len(rows) else weights
+
+    def times(self, vector: Floats) -> Floats:
+        """The matrix times a column: each sentence's likeness to a vector of terms."""
+        return np.bincount(self.rows, self.values * vector[self.columns], self.height)
+
+    def gather(self, weights: Floats) -> Floats:
+        """The transposed matrix times a column: the terms of all sentences, each sentence by its weight."""
+        return np.bincount(self.columns, self.values * weights[self.rows], self.width)
+
+    def row(self, number: int) -> Floats:
+        """One sentence's vector."""
+        low, high = np.searchsorted(self.rows, (number, number + 1))
+        vector = np.zeros(self.width)
+        vector[self.columns[low:high]] = self.values[low:high]
+        return vector
+
+    def vector(self, text: str) -> Floats:
+        """Any text's unit vector over these sentences' terms; zero where it shares none."""
+        vector = np.zeros(self.width)
+        for term, count in Counter(terms(text)).items():
+            if term in self.index:
+                vector[self.index[term]] = count * self.idf[self.index[term]]
+        norm = float(np.sqrt(vector @ vector))
+        return vector / norm if norm else vector

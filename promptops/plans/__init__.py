@@ -1,0 +1,3 @@
+"""Plans: chains as generators of calls, free of I/O, clocks and clients."""
+
+from __future__ import annotations

@@ -1,0 +1,60 @@
+"""One question to a model, asked again once where the answer cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptops.chunking import split
+from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError
+from promptops.plans.plan import Plan
+from promptops.plans.spec import Question, Spec
+from promptops.types import Reply, SpanStatus
+
+STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
+"""What keeps every further call from being sent; there is no use in going on without it."""
+
+TAKES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The answer about a part of the whole. ``status`` is ``truncated`` where it had to be cut.
+
+    ``ratio`` is the tokens per word of what it is about, from which the next reply's limit is made.
+    """
+
+    text: str
+    tokens: int
+    ratio: float
+    status: SpanStatus = "ok"
+
+
+def ask(spec: Spec, question: Question) -> Plan[Partial]:
+    """The answer to ``question``.
+
+    A cut or blank answer is asked for again once, with twice the room. A second cut one is taken up to its last
+    sentence and marked ``truncated``; a second blank one raises ``CallError``.
+    """
+    for take in range(TAKES):
+        call = spec.call(question, take)
+        reply: Reply = yield call
+        if reply.finish == "stop" and reply.text.strip():
+            break
+    return _usable(reply, call.max_output_tokens, question.ratio, spec)
+
+
+def _usable(reply: Reply, limit: int, ratio: float, spec: Spec) -> Partial:
+    count = spec.model.counter.count
+    text = reply.text.strip()
+    if not text:
+        raise CallError("the model gave an empty answer twice; a model with more room, or fewer words, may mend it")
+    cut = reply.finish == "length" or count(text) > limit
+    if cut:
+        text = _whole_sentences(text, limit, spec)
+    return Partial(text, count(text), ratio, "truncated" if cut else "ok")
+
+
+def _whole_sentences(text: str, limit: int, spec: Spec) -> str:
+    """The first ``limit`` tokens at most, ended where the chunker finds a good end."""
+    pieces = split(text, limit, spec.model.counter)
+    return pieces[0].text.strip() if pieces else ""

@@ -1,0 +1,172 @@
+"""The plan of ``summarize`` and its kin: map over the chunks of each document, reduce them, reduce the folder."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from promptops.chunking import split
+from promptops.errors import CallError, DocumentError, PromptopsError
+from promptops.plans.ask import STOPPING, Partial, ask
+from promptops.plans.plan import Plan, Read, Report, Start
+from promptops.plans.results import CorpusResult, DocumentResult, Span
+from promptops.plans.spec import Question, Spec
+from promptops.plans.tree import Tree, wrapping
+from promptops.types import Chunk, Document, Source
+
+STEPS = {
+    "map": ("text", "title", "partial"),
+    "reduce": ("texts", "title"),
+    "corpus": ("texts",),
+}
+"""The steps that a chain of this plan must name, and what each gets beside the settings."""
+
+_TITLE = 120
+
+
+def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
+    """Every document, in order, a bounded number under way at once; then one answer over all of them.
+
+    The folder's tree grows while documents finish: neither results nor summaries pile up.
+    """
+    spec.check(least=8 * wrapping(spec))
+    corpus = _Corpus(spec)
+    under_way: deque[Start] = deque()
+    for source in sources:
+        under_way.append((yield Start(document(source, spec))))
+        if len(under_way) >= spec.ahead:
+            yield from corpus.take((yield under_way.popleft()))
+    while under_way:
+        yield from corpus.take((yield under_way.popleft()))
+    return (yield from corpus.finish())
+
+
+class _Corpus:
+    """Reports each document and grows the folder's tree from those that have an answer."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._tree = Tree(spec, "corpus", "", room=spec.least_room(), inputs={})
+        self._spec = spec
+        self._texts = 0
+        self._unpaid = 0
+        self._failure: PromptopsError | None = None
+
+    def take(self, answered: tuple[DocumentResult, float]) -> Plan[None]:
+        result, ratio = answered
+        yield Report(result)
+        self._unpaid += result.stopped is not None
+        if not result.text or not self._spec.settings.corpus or self._unpaid or self._failure:
+            return
+        self._texts += 1
+        try:
+            yield from self._tree.add(Partial(result.text, self._spec.model.counter.count(result.text), ratio))
+        except (CallError, *STOPPING) as failure:
+            self._failure = failure
+
+    def finish(self) -> Plan[CorpusResult | None]:
+        if not self._spec.settings.corpus or self._texts < 2:
+            return None
+        if self._unpaid:
+            return CorpusResult("failed", documents=self._texts, error=f"{self._unpaid} documents are still missing")
+        try:
+            if self._failure:
+                raise self._failure
+            whole = yield from self._tree.finish()
+        except (CallError, *STOPPING) as failure:
+            return CorpusResult("failed", documents=self._texts, error=str(failure))
+        if whole is None:
+            return None
+        return CorpusResult("truncated" if whole.status == "truncated" else "ok", whole.text, self._texts)
+
+
+def document(source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
+    """One document's answer and its tokens per word; whatever goes wrong with it is in the result."""
+    try:
+        read: Document = yield Read(source)
+    except DocumentError as failure:
+        return DocumentResult(source.name, "failed", error=str(failure)), 1.0
+    if not read.text.strip():
+        span = (Span(0, len(read.text), "empty"),) if read.text else ()
+        return DocumentResult(source.name, "empty", coverage=span, error="there is no text in it"), 1.0
+    mapped = _Mapped(read, spec)
+    return (yield from mapped.result()), mapped.ratio
+
+
+class _Mapped:
+    """One readable document on its way through map and reduce."""
+
+    def __init__(self, document: Document, spec: Spec) -> None:
+        self.document = document
+        self.spec = spec
+        self.title = document.title[:_TITLE]
+        self.room = spec.least_room(self.title)
+        self.ratio = spec.ratio(document.text)
+        settings = spec.settings
+        self.chunks = split(
+            document.text,
+            min(settings.chunk_tokens, self.room - self.room // 4),
+            spec.model.counter,
+            overlap=settings.overlap_tokens,
+            format=document.format,
+        )
+
+    def result(self) -> Plan[DocumentResult]:
+        """All chunks side by side, then their tree."""
+        outcomes: list[Partial | PromptopsError | None] = yield [self._map(chunk) for chunk in self.chunks]
+        stopped = next((outcome for outcome in outcomes if isinstance(outcome, STOPPING)), None)
+        whole: Partial | PromptopsError | None = stopped
+        if stopped is None:
+            try:
+                whole = yield from self._reduce(outcomes)
+            except (CallError, *STOPPING) as failure:
+                whole = failure
+        return self._summed_up(outcomes, whole)
+
+    def _map(self, chunk: Chunk) -> Plan[Partial | PromptopsError | None]:
+        if not chunk.text.strip():
+            return None
+        inputs = {"text": chunk.text, "title": self.title, "partial": len(self.chunks) > 1}
+        try:
+            return (yield from ask(self.spec, Question("map", inputs, self.document.source, self.room, self.ratio)))
+        except (CallError, *STOPPING) as failure:
+            return failure
+
+    def _reduce(self, outcomes: Iterable[Partial | PromptopsError | None]) -> Plan[Partial | None]:
+        tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
+        for outcome in outcomes:
+            if isinstance(outcome, Partial):
+                yield from tree.add(outcome)
+        return (yield from tree.finish())
+
+    def _summed_up(
+        self, outcomes: list[Partial | PromptopsError | None], whole: Partial | PromptopsError | None
+    ) -> DocumentResult:
+        coverage = tuple(_span(chunk, outcome) for chunk, outcome in zip(self.chunks, outcomes, strict=True))
+        failed = [span for span in coverage if span.status == "failed"]
+        if isinstance(whole, Partial):
+            cut = failed or whole.status == "truncated" or any(span.status == "truncated" for span in coverage)
+            error = f"{len(failed)} of {len(coverage)} parts failed: {failed[0].reason}" if failed else None
+            return DocumentResult(
+                self.document.source,
+                "truncated" if cut else "ok",
+                whole.text,
+                chunks=len(self.chunks),
+                coverage=coverage,
+                error=error,
+            )
+        return DocumentResult(
+            self.document.source,
+            "failed",
+            chunks=len(self.chunks),
+            coverage=coverage,
+            error=str(whole) if whole else failed[0].reason,
+            stopped=whole.code if isinstance(whole, STOPPING) else None,
+        )
+
+
+def _span(chunk: Chunk, outcome: Partial | PromptopsError | None) -> Span:
+    if outcome is None:
+        return Span(chunk.start, chunk.end, "empty")
+    if isinstance(outcome, Partial):
+        return Span(chunk.start, chunk.end, outcome.status)
+    return Span(chunk.start, chunk.end, "failed", str(outcome))

@@ -1,0 +1,61 @@
+"""What a plan is: a generator that asks and is answered, and never does anything itself.
+
+A plan yields one of these requests and is sent what stands behind it:
+
+====================  =====================================================================
+``Call``              the ``Reply``
+a list of plans       their results in order, all gone on with side by side
+``Start(plan)``       a ``Started``, at once, while the plan goes on by itself
+a ``Started``         that plan's result, once it is there
+``Read(source)``      the ``Document``
+``Report(result)``    ``None``; the driver hands the result to whoever waits for it
+====================  =====================================================================
+
+Whatever goes wrong with a request is raised inside the plan, at its ``yield``. (The idea of a generator without I/O
+under thin drivers is httpx's ``auth_flow``.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from promptops.plans.results import DocumentResult
+from promptops.types import Call, Source
+
+T = TypeVar("T")
+
+
+class Started:
+    """A plan that goes on by itself; yield it to wait for its result. Drivers make these."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: Any) -> None:
+        self.task = task
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Go on with ``plan`` side by side."""
+
+    plan: Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Open and decode one document."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One document is done; reports come in the order of the folder."""
+
+    result: DocumentResult
+
+
+Request = Call | Sequence[Generator[Any, Any, Any]] | Start | Started | Read | Report
+Plan = Generator[Request, Any, T]

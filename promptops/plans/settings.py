@@ -1,0 +1,40 @@
+"""The settings of the stock chains: what ``--set key=value`` and ``po.run(..., key=value)`` accept."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from promptops.errors import NotFoundError, UsageError
+
+
+class Settings(BaseModel):
+    """How long, how large and in what language. Sizes are in tokens of the model that reads them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    words: Annotated[int, Field(ge=1, le=100_000)] = 120
+    chunk_tokens: Annotated[int, Field(ge=16)] = 4_000
+    overlap_tokens: Annotated[int, Field(ge=0)] = 0
+    reduce_tokens: Annotated[int, Field(ge=64)] = 16_000
+    focus: str = ""
+    language: str = ""
+    corpus: bool = True
+
+    def updated(self, given: Mapping[str, Any]) -> Settings:
+        """These settings with ``given`` ones in their place; raises ``UsageError`` naming the one that is wrong."""
+        known = type(self).model_fields
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise NotFoundError(f"no setting is named {name!r}{hint} (settings: {', '.join(known)})")
+        try:
+            return type(self).model_validate({**self.model_dump(), **given})
+        except ValidationError as failure:
+            detail = failure.errors(include_url=False)[0]
+            place = ".".join(map(str, detail["loc"]))
+            raise UsageError(f"setting {place}={detail['input']!r}: {detail['msg']}") from None

@@ -1,0 +1,142 @@
+"""What a plan needs to know of its model and its chain, and the arithmetic of what fits.
+
+A reply of n words gets a limit in tokens from the tokens per word of its document, by the model's own counter, so Korean
+and English both get room. The limit of a first asking is at most an eighth of what the window leaves
+beside the instructions; an asking again may be twice that. Two replies at their limit and the instructions therefore
+always fit one window, which is why every reduce ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from promptops.errors import WindowError
+from promptops.plans.settings import Settings
+from promptops.prompts.template import Prompt, Template
+from promptops.text import count_words
+from promptops.types import Call, Counter, Sampling, Tags
+
+_LONGEST_WORD = 6.0
+"""Tokens per word that no language's prose passes; base64 or log lines would."""
+_OTHER_LANGUAGE = 4.0
+"""Tokens per word to allow for where the reply's language is not the text's."""
+_HEADROOM = 1.4
+"""How far over its asked words a reply may go before it is cut."""
+_LEAST_HEADROOM = 16
+_RATIO_STEP = 0.5
+_BORDER = 8
+"""Tokens that may come into being where instructions and text meet."""
+_SAMPLE = 4_000
+"""Characters of a text whose tokens per word stand for all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of call in a chain: its template, and how the model samples."""
+
+    name: str
+    template: Template
+    sampling: Sampling = field(default_factory=Sampling)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """Inputs that the chain file gives to the template."""
+
+    def prompt(self, inputs: Mapping[str, Any]) -> Prompt:
+        """The template rendered with those of ``inputs``, and of the step's own, that it declares."""
+        known = {**inputs, **self.inputs}
+        return self.template.render(**{name: known[name] for name in self.template.inputs if name in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a plan may know of the model that will read its prompts. Sizes in tokens."""
+
+    counter: Counter
+    window: int
+    overhead: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask: a step, its inputs, and the measures of the text it is about (``room`` in tokens)."""
+
+    step: str
+    inputs: Mapping[str, Any]
+    document: str
+    room: int
+    ratio: float
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One run's chain: steps, settings and the model's measures."""
+
+    run: str
+    chain: str
+    steps: Mapping[str, Step]
+    settings: Settings
+    model: Model
+    ahead: int = 64
+    """How many documents may be under way at once."""
+
+    def inputs(self) -> dict[str, Any]:
+        """The settings as template inputs."""
+        return self.settings.model_dump()
+
+    def room(self, step: str, title: str = "") -> int:
+        """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
+        empty = {"text": "", "texts": [], "title": title, "partial": True, **self.inputs()}
+        return self.model.window - self.model.reasoning - _BORDER - self.size(self.steps[step].prompt(empty))
+
+    def least_room(self, title: str = "") -> int:
+        """The room of the step that leaves least, so that a reply to one step fits every other."""
+        return min(self.room(step, title) for step in self.steps)
+
+    def size(self, prompt: Prompt) -> int:
+        """Input tokens of a prompt, with what the provider adds around its messages."""
+        return prompt.tokens(self.model.counter) + self.model.overhead * (len(prompt.messages) + 1)
+
+    def ratio(self, text: str) -> float:
+        """Tokens per word of ``text``, in steps so coarse that a small edit leaves its calls as they were."""
+        sample = text[:_SAMPLE]
+        measured = self.model.counter.count(sample) / max(count_words(sample), 1)
+        least = _OTHER_LANGUAGE if self.settings.language else 1.0
+        return min(max(ceil(measured / _RATIO_STEP) * _RATIO_STEP, least), _LONGEST_WORD)
+
+    def limit(self, room: int, ratio: float, take: int) -> int:
+        """The most tokens that a reply may have, at ``ratio`` tokens per word."""
+        asked = ceil(self.settings.words * ratio * _HEADROOM) + _LEAST_HEADROOM
+        return min(asked, max(room // 8, 1)) * (take + 1)
+
+    def call(self, question: Question, take: int) -> Call:
+        """The call that asks ``question`` for the ``take``-th time."""
+        prompt = self.steps[question.step].prompt({**self.inputs(), **question.inputs})
+        limit = self.limit(question.room, question.ratio, take)
+        if prompt.max_tokens is not None:
+            limit = min(limit, prompt.max_tokens)
+        return Call(
+            messages=prompt.messages,
+            max_output_tokens=limit,
+            sampling=self.steps[question.step].sampling,
+            schema=prompt.schema,
+            take=take,
+            expected_output_tokens=min(ceil(self.settings.words * question.ratio), limit),
+            tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
+        )
+
+    def check(self, least: int) -> None:
+        """Raise ``WindowError`` where a step leaves less than ``least`` tokens, or less than its reply needs."""
+        need = max(least, 8 * self.settings.words)
+        for step in self.steps:
+            room = self.room(step)
+            if room < need:
+                raise WindowError(
+                    f"{self.steps[step].template.path}: the instructions and a reply of {self.settings.words} words do "
+                    f"not fit the model's window of {self.model.window:,} tokens; it lacks {need - room:,}: use a model "
+                    f"with a larger window, or fewer words (--set words=N)"
+                )
+

@@ -1,0 +1,102 @@
+"""A reduce over any number of texts, in order, in groups that fit, each as soon as it is full.
+
+Texts come in one by one and are never all held: level 0 gathers a group until the next text would not fit, starts its
+reduce and goes on; the results, in order, are gathered one level up in the same way. A group of one passes through
+without a call. Since a text never exceeds its reply limit, and two at that limit always fit (see ``spec``), each level
+has at most about half the texts of the one below: the tree ends for any replies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptops.plans.ask import Partial, ask
+from promptops.plans.plan import Plan, Start, Started
+from promptops.plans.spec import Question, Spec
+from promptops.prompts.fence import fence
+
+_BORDERS = 4
+
+
+def wrapping(spec: Spec) -> int:
+    """Tokens that a text's own fence takes in a reduce."""
+    return spec.model.counter.count(fence("", part="9999 of 9999")) + _BORDERS
+
+
+@dataclass(slots=True)
+class _Level:
+    waiting: list[Partial] = field(default_factory=list)
+    tokens: int = 0
+    going: deque[Started | Partial] = field(default_factory=deque)
+
+
+class Tree:
+    """The reduce of ``step``; ``inputs`` are what its template gets beside the texts."""
+
+    def __init__(self, spec: Spec, step: str, document: str, *, room: int, inputs: Mapping[str, Any]) -> None:
+        self._spec = spec
+        self._step = step
+        self._document = document
+        self._inputs = inputs
+        self._room = room
+        self._budget = min(room - room // 4, spec.settings.reduce_tokens)
+        self._wrapping = wrapping(spec)
+        self._levels: list[_Level] = []
+
+    def add(self, partial: Partial, height: int = 0) -> Plan[None]:
+        """Take the next text in order."""
+        level = self._level(height)
+        size = partial.tokens + self._wrapping
+        if len(level.waiting) > 1 and level.tokens + size > self._budget:
+            yield from self._flush(height)
+        level.waiting.append(partial)
+        level.tokens += size
+
+    def finish(self) -> Plan[Partial | None]:
+        """The one text that stands for all, or ``None`` where none was added."""
+        height = 0
+        while height < len(self._levels):
+            level = self._levels[height]
+            if height == len(self._levels) - 1 and not level.going and len(level.waiting) == 1:
+                return level.waiting[0]
+            yield from self._flush(height)
+            yield from self._lift(height, keep=0)
+            height += 1
+        return None
+
+    def _level(self, height: int) -> _Level:
+        while len(self._levels) <= height:
+            self._levels.append(_Level())
+        return self._levels[height]
+
+    def _flush(self, height: int) -> Plan[None]:
+        level = self._levels[height]
+        group, level.waiting, level.tokens = level.waiting, [], 0
+        if len(group) == 1:
+            level.going.append(group[0])
+        elif group:
+            level.going.append((yield Start(self._reduce(group, height + 1))))
+        yield from self._lift(height, keep=self._spec.ahead)
+
+    def _lift(self, height: int, keep: int) -> Plan[None]:
+        level = self._levels[height]
+        while len(level.going) > keep:
+            first = level.going.popleft()
+            partial = first if isinstance(first, Partial) else (yield first)
+            yield from self.add(partial, height + 1)
+
+    def _reduce(self, group: list[Partial], height: int) -> Plan[Partial]:
+        question = Question(
+            self._step,
+            {**self._inputs, "texts": [partial.text for partial in group]},
+            self._document,
+            self._room,
+            max(partial.ratio for partial in group),
+            height,
+        )
+        result = yield from ask(self._spec, question)
+        cut = any(partial.status == "truncated" for partial in (result, *group))
+        return replace(result, status="truncated" if cut else "ok")

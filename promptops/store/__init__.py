@@ -1,0 +1,9 @@
+"""The store: replies paid for once, and the ledger of every attempt, in one SQLite file."""
+
+from __future__ import annotations
+
+from promptops.store.database import Database
+from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row
+from promptops.store.replies import Replies, key
+
+__all__ = ["GROUPINGS", "Database", "Grouping", "Ledger", "Replies", "Row", "key"]

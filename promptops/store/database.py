@@ -1,0 +1,110 @@
+"""The store file: SQLite in WAL mode, shared by the replies and the ledger.
+
+A commit without ``fsync`` survives the death of the process, which is what a killed run needs; only a power cut can lose
+the last moments. One connection serves all threads of a process under a lock; processes wait for each other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptops.errors import StoreError
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE replies (key BLOB PRIMARY KEY, body TEXT NOT NULL, created REAL NOT NULL, final INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    run INTEGER NOT NULL, chain INTEGER NOT NULL, step INTEGER NOT NULL, template INTEGER NOT NULL,
+    document INTEGER NOT NULL, model INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    calls INTEGER NOT NULL, input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL,
+    picodollars INTEGER,
+    estimated INTEGER NOT NULL,
+    seconds REAL, request TEXT
+);
+"""
+
+
+class Database:
+    """One store file, or one in memory where ``path`` is ``None``; raises ``StoreError`` where it cannot be used."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = str(path) if path is not None else ":memory:"
+        self._lock = threading.RLock()
+        self._names: dict[str, int] = {}
+        try:
+            if path is not None:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._open()
+        except (OSError, sqlite3.Error) as failure:
+            raise self._error("cannot be opened", failure) from None
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run one writing statement and commit it; returns the row id of an insert."""
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).lastrowid or 0
+        except sqlite3.Error as failure:
+            raise self._error("cannot be written", failure) from None
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one reading statement."""
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as failure:
+            raise self._error("cannot be read", failure) from None
+
+    def name(self, text: str) -> int:
+        """The number that stands for a name in every row, so that a path is written once."""
+        with self._lock:
+            if text not in self._names:
+                text_ = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                self.execute("INSERT OR IGNORE INTO names (name) VALUES (?)", (text_,))
+                self._remember(text, self.query("SELECT id FROM names WHERE name = ?", (text_,))[0][0])
+            return self._names[text]
+
+    def _remember(self, text: str, number: int) -> None:
+        if len(self._names) >= _REMEMBERED:
+            self._names.clear()
+        self._names[text] = number
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        with self._lock:
+            self._connection.close()
+
+    def _open(self) -> None:
+        self._settings(("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"))
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+        if version not in (0, VERSION):
+            raise sqlite3.DatabaseError(f"it has format {version}, this promptops reads format {VERSION}")
+
+    def _settings(self, pragmas: Iterable[str]) -> None:
+        for pragma in pragmas:
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def _error(self, what: str, failure: Exception) -> StoreError:
+        return StoreError(f"store {self.path!r} {what}: {failure}; name another file with --store FILE (store=...)")
+
+
+_REMEMBERED = 4_096
+"""Names kept in memory; a folder of any size must not grow it."""

@@ -1,0 +1,108 @@
+"""The ledger: a row for every attempt, written before it is sent and completed when it is over.
+
+A row that stays ``sent`` belongs to a call in flight or to a process that died with it; it may have been billed, as may
+one whose connection was cut (``possibly_billed``). Such rows hold the most the attempt can have cost, marked as
+estimates, and are summed apart, so that all other sums are what the provider counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from promptops.errors import CallError
+from promptops.store.database import Database
+from promptops.types import Tags, Totals, Usage
+
+Grouping = Literal["run", "chain", "step", "template", "document", "model", "day"]
+GROUPINGS: tuple[Grouping, ...] = ("run", "chain", "step", "template", "document", "model", "day")
+
+_PICO = Decimal(10) ** 12
+_UNKNOWN = "('sent', 'possibly_billed')"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one run, model, day … took. ``possibly_billed`` rows are the most that unanswered attempts may have cost."""
+
+    key: str
+    totals: Totals
+    possibly_billed: bool = False
+    failed: int = 0
+    """Attempts that cost nothing because the server refused or failed them."""
+    estimated: bool = False
+
+
+class Ledger:
+    """Writes and sums attempts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None) -> int:
+        """Record an attempt that is about to be sent, at the most it can cost; returns its row."""
+        name = self._database.name
+        return self._database.execute(
+            "INSERT INTO attempts (at, run, chain, step, template, document, model, status, calls, input, cached,"
+            " output, reasoning, picodollars, estimated) VALUES (?, ?, ?, ?, ?, ?, ?, 'sent', 1, ?, ?, ?, ?, ?, 1)",
+            (
+                time.time(),
+                *(name(text) for text in (tags.run, tags.chain, tags.step, tags.template, tags.document, model)),
+                *_tokens(most),
+                _pico(usd),
+            ),
+        )
+
+    def answered(self, row: int, usage: Usage, usd: Decimal | None, seconds: float, request: str | None) -> None:
+        """Complete an attempt whose usage is known."""
+        self._complete(row, "ok", 1, usage, usd, seconds, request)
+
+    def failed(self, row: int, error: CallError, usd: Decimal | None, seconds: float) -> None:
+        """Complete an attempt without an answer: billed as the provider said, possibly billed, or free."""
+        if error.usage is not None:
+            self._complete(row, error.code, 1, error.usage, usd, seconds, error.request_id)
+        elif error.billed:
+            statement = "UPDATE attempts SET status = 'possibly_billed', seconds = ?, request = ? WHERE id = ?"
+            self._database.execute(statement, (seconds, error.request_id, row))
+        else:
+            self._complete(row, error.code, 0, Usage(), Decimal(0), seconds, error.request_id)
+
+    def rows(self, by: Grouping, run: str | None = None) -> list[Row]:
+        """Sums by ``by``, the largest first; of one run where ``run`` is given."""
+        key = "date(a.at, 'unixepoch', 'localtime')" if by == "day" else "n.name"
+        join = "" if by == "day" else f"JOIN names n ON n.id = a.{by}"
+        where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
+        found = self._database.query(
+            f"SELECT {key}, a.status IN {_UNKNOWN}, sum(a.calls), sum(a.input), sum(a.cached), sum(a.output),"
+            " sum(a.reasoning), sum(a.picodollars), sum(a.picodollars IS NULL), sum(a.calls = 0), max(a.estimated)"
+            f" FROM attempts a {join} {where} GROUP BY 1, 2 ORDER BY 8 DESC, 4 DESC, 1",
+            () if run is None else (run,),
+        )
+        return [_row(values) for values in found]
+
+    def _complete(
+        self, row: int, status: str, calls: int, usage: Usage, usd: Decimal | None, seconds: float, request: str | None
+    ) -> None:
+        self._database.execute(
+            "UPDATE attempts SET status = ?, calls = ?, input = ?, cached = ?, output = ?, reasoning = ?,"
+            " picodollars = ?, estimated = ?, seconds = ?, request = ? WHERE id = ?",
+            (status, calls, *_tokens(usage), _pico(usd), usage.estimated, seconds, request, row),
+        )
+
+
+def _tokens(usage: Usage) -> Sequence[int]:
+    return usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens
+
+
+def _pico(usd: Decimal | None) -> int | None:
+    return None if usd is None else int((usd * _PICO).to_integral_value())
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    key, unknown, calls, given, cached, output, reasoning, pico, unpriced, failed, estimated = values
+    usd = None if unpriced else Decimal(pico or 0) / _PICO
+    totals = Totals(calls, given, cached, output, reasoning, usd)
+    return Row(key, totals, bool(unknown), failed, bool(estimated))

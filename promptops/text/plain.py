@@ -1,0 +1,55 @@
+"""The blocks of plain text, by what people do in it: underlined or lone short titles, bullets, drawn tables, fences."""
+
+from __future__ import annotations
+
+import re
+
+from promptops.text.grammar import (
+    ADORNMENT,
+    BULLET,
+    FENCE,
+    take_adorned_heading,
+    take_doctest,
+    take_fence,
+    take_header_fields,
+    take_item,
+    take_ruled_table,
+)
+from promptops.text.scanner import Scanner
+
+_ATX = re.compile(r"(#{1,6})\s+\S")
+_ENDS = re.compile(r"[.!?…。！？।॥؟۔:;,،、][\"'”’」』)]*\Z|[다요죠까]\Z")
+_LONGEST_TITLE = 60
+_WRAP = 140  # a line longer than this isn't wrapped by hand: it is a paragraph of its own
+
+
+def step(scan: Scanner) -> None:
+    """Emit the block that starts at this line, which isn't blank."""
+    if any(take(scan) for take in (take_header_fields, take_fence, take_adorned_heading, take_ruled_table)):
+        return
+    if ADORNMENT.match(scan.line.bare):
+        scan.emit("rule")
+    elif found := _ATX.match(scan.line.bare):
+        scan.emit("heading", 1, len(found[1]))
+    elif not (take_doctest(scan) or take_item(scan) or _take_title(scan)):
+        _take_paragraph(scan)
+
+
+def _take_title(scan: Scanner) -> bool:
+    """A short line alone between blank ones that doesn't end as a sentence does, before something to be the title of."""
+    bare = scan.line.bare
+    if scan.peek().bare or len(bare) > _LONGEST_TITLE or _ENDS.search(bare):
+        return False
+    if bare[0] in "\"'“‘「『(" or bare[0].islower():
+        return False
+    scan.emit("heading", 1, 1)
+    return True
+
+
+def _take_paragraph(scan: Scanner) -> None:
+    count = 1
+    while (line := scan.peek(count)).bare and not BULLET.match(line.bare) and not FENCE.match(line.bare):
+        if len(line.bare) > _WRAP or len(scan.peek(count - 1).bare) > _WRAP:
+            break
+        count += 1
+    scan.emit("paragraph", count, scan.line.indent)

@@ -1,0 +1,38 @@
+"""A count for models whose vocabulary nobody publishes: marked as an estimate, and meant to err high."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from promptops.tokens.vocabulary import well_formed
+
+if TYPE_CHECKING:
+    from promptops.types import Counter
+
+_MARGIN = 1.25
+_EXTRA_BYTES_PER_TOKEN = 8
+
+
+class Estimate:
+    """Counts with another vocabulary, adds a quarter, and one token for every 8 bytes beyond one per character.
+
+    The second addition is for scripts other than Latin, where vocabularies differ most: together they stand above the
+    count of every vocabulary of 100,000 or more tokens that promptops carries, on the benchmark's texts in English,
+    Korean, Japanese and Chinese, Markdown and code.
+    """
+
+    exact = False
+
+    def __init__(self, base: Counter, model: str) -> None:
+        self.name = f"estimate:{model}" if model else "estimate"
+        self._base = base
+
+    def __repr__(self) -> str:
+        return f"Estimate({self.name!r}, base={self._base!r})"
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text``, probably too many; never raises."""
+        text = well_formed(text)
+        extra = len(text.encode()) - len(text)
+        return math.ceil(self._base.count(text) * _MARGIN + extra / _EXTRA_BYTES_PER_TOKEN)

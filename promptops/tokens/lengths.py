@@ -1,0 +1,51 @@
+"""How many characters each token of a vocabulary stands for, so that cumulative sums give offsets into the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from promptops.tokens.vocabulary import Vocabulary
+
+_CONTINUATION = bytes(range(0x80, 0xC0))
+_INSIDE = 0x8000
+_KNOWN = 0x4000
+_CHARACTERS = 0x3FFF
+
+
+class Lengths:
+    """A table over one vocabulary, filled for the tokens that texts turn out to hold.
+
+    Filling an entry twice gives the same value, so threads may share one table without a lock.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._table = np.zeros(vocabulary.size + 1, np.uint16)
+
+    def of(self, tokens: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """For each token, the characters of the text up to its end, and whether it starts inside a character."""
+        entries = self._table.take(tokens, mode="clip")
+        if not (entries & _KNOWN).all():
+            self._learn(tokens)
+            entries = self._table.take(tokens, mode="clip")
+        inside = entries >= _INSIDE
+        return np.cumsum(entries & _CHARACTERS, dtype=np.int64), inside
+
+    def _learn(self, tokens: NDArray[np.uint32]) -> None:
+        present = np.zeros(len(self._table), bool)
+        present[np.minimum(tokens, len(self._table) - 1)] = True
+        present &= self._table == 0
+        for token in np.flatnonzero(present).tolist():
+            self._table[token] = _entry(self._vocabulary.token_bytes(token))
+
+
+def _entry(spelling: bytes) -> int:
+    """Characters that begin in this token, with the mark of a token that begins inside one."""
+    characters = min(len(spelling.translate(None, _CONTINUATION)), _CHARACTERS)
+    inside = _INSIDE if spelling and 0x80 <= spelling[0] < 0xC0 else 0  # noqa: PLR2004 - UTF-8's continuation bytes
+    return characters | inside | _KNOWN

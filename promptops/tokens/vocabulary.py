@@ -1,0 +1,114 @@
+"""One vocabulary: counts and encodes text as plain text, whatever stands in it.
+
+The engine is splintr. Its fast ``encode_flat`` reads special tokens such as ``<|endoftext|>`` out of the text, and its
+``encode_ordinary`` does not. A text that spells no special token means the same to both, so the fast one is used
+exactly then, and nothing can be injected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ID_BYTES = 4
+_PREFIX = 2
+_MANY = 64
+
+
+class Engine(Protocol):
+    """The part of splintr's tokenizers that a vocabulary needs."""
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """Ids of the text; specials in it are plain text."""
+        ...
+
+    def encode_flat(self, text: str) -> bytes:
+        """Ids as little-endian 32-bit integers; specials in the text become their ids."""
+        ...
+
+    def decode_token_bytes(self, id: int) -> bytes:  # noqa: A002 - splintr's own name
+        """What one id stands for."""
+        ...
+
+
+class Vocabulary:
+    """An exact counter over one vocabulary. Immutable and safe to share between threads."""
+
+    exact = True
+
+    def __init__(self, name: str, engine: Engine, size: int, specials: Iterable[str] = ()) -> None:
+        self.name = name
+        self.size = size
+        self._engine = engine
+        self._markers = _markers(specials)
+        self._wrapping = _wrapping(engine)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({self.name!r})"
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as plain text; never raises."""
+        text = well_formed(text)
+        if self._spells_special(text):
+            tokens = len(self._engine.encode_ordinary(text))
+        else:
+            tokens = len(self._engine.encode_flat(text)) // _ID_BYTES
+        return tokens - sum(self._wrapping)
+
+    def encode_flat(self, text: str) -> NDArray[np.uint32]:
+        """Ids of ``text`` as plain text; never raises."""
+        import numpy as np  # noqa: PLC0415 - counting alone needs no NumPy
+
+        text = well_formed(text)
+        if self._spells_special(text):
+            ids = np.array(self._engine.encode_ordinary(text), np.uint32)
+        else:
+            ids = np.frombuffer(self._engine.encode_flat(text), np.uint32)
+        before, after = self._wrapping
+        return ids[before : len(ids) - after]
+
+    def token_bytes(self, token: int) -> bytes:
+        """The UTF-8 bytes of the text that a token stands for; ``b""`` for one that stands for none."""
+        try:
+            return bytes(self._engine.decode_token_bytes(token)).replace(b"\xe2\x96\x81", b" ")
+        except (ValueError, IndexError, OverflowError):
+            return b""
+
+    def _spells_special(self, text: str) -> bool:
+        return any(
+            prefix in text and (len(specials) > _MANY or any(special in text for special in specials))
+            for prefix, specials in self._markers
+        )
+
+
+def well_formed(text: str) -> str:
+    """``text`` with every lone surrogate as U+FFFD and every pair of them as its character, as tiktoken reads it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _markers(specials: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Special tokens by their first characters: few enough strings to look for in every text."""
+    groups: dict[str, list[str]] = {}
+    for special in specials:
+        if special.strip():
+            groups.setdefault(special[:_PREFIX], []).append(special)
+    return [(prefix, tuple(group)) for prefix, group in groups.items()]
+
+
+def _wrapping(engine: Engine) -> tuple[int, int]:
+    """How many ids the vocabulary's own template puts before and after any text, such as ``[CLS]`` and ``[SEP]``."""
+    empty: Sequence[int] = engine.encode_ordinary("")
+    if not empty:
+        return 0, 0
+    letter = engine.encode_ordinary("a")
+    before = next((i for i, (x, y) in enumerate(zip(empty, letter, strict=False)) if x != y), len(empty))
+    return before, len(empty) - before
