@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import regex
 from rouge_score.rouge_scorer import RougeScorer
@@ -69,14 +69,18 @@ def lead(page: Page, words: int) -> str:
 
 
 def fill(ranked: list[str], words: int) -> str:
-    """Sentences in the given order for as long as they fit; at least the first."""
-    taken: list[str] = []
-    for sentence in ranked:
-        words -= count_words(sentence)
-        if words < 0 and taken:
-            break
-        taken.append(sentence)
-    return " ".join(taken)
+    """Sentences in the given order, those left out that no longer fit."""
+    return " ".join(ranked[i] for i in fitting([count_words(sentence) for sentence in ranked], words))
+
+
+def fitting(lengths: list[int], words: int) -> list[int]:
+    """Which of so long sentences to take, in this order, without passing ``words``."""
+    taken = []
+    for i, length in enumerate(lengths):
+        if length <= words:
+            taken.append(i)
+            words -= length
+    return taken
 
 
 class Splitter:
@@ -105,7 +109,7 @@ def peers() -> dict[str, Summarizer]:
             summarizer = kind(Stemmer("english"))
             summarizer.stop_words = get_stop_words("english")
             document = PlaintextParser.from_string(page.text, Splitter()).document
-            return " ".join(str(sentence) for sentence in summarizer(document, lambda infos: while_fits(infos, words)))
+            return " ".join(str(sentence) for sentence in summarizer(document, lambda infos: best_fitting(infos, words)))
 
         return run
 
@@ -113,15 +117,9 @@ def peers() -> dict[str, Summarizer]:
     return {f"sumy {name}": of(kind) for name, kind in kinds.items()}
 
 
-def while_fits(infos: list[object], words: int) -> list[object]:
-    """The best of sumy's rated sentences, for as long as they fit; at least the first."""
-    taken: list[object] = []
-    for info in infos:
-        words -= count_words(str(info.sentence))  # type: ignore[attr-defined]
-        if words < 0 and taken:
-            break
-        taken.append(info)
-    return taken
+def best_fitting(infos: list[Any], words: int) -> list[Any]:
+    """The best of sumy's rated sentences, those left out that no longer fit."""
+    return [infos[i] for i in fitting([count_words(str(info.sentence)) for info in infos], words)]
 
 
 def corpus(documents: Path, references: Path) -> Iterator[Page]:

@@ -124,6 +124,8 @@ def _examined(url: str) -> tuple[str, bool]:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in {"http", "https"} or not host:
         raise UsageError("OPENAI_BASE_URL is no address: it must be like https://host/v1 or http://localhost:8000/v1")
+    if parts.username or parts.password:
+        raise UsageError("OPENAI_BASE_URL holds a password, which would stand beside the key; put it in OPENAI_API_KEY")
     name = f"[{host}]" if ":" in host else host
     shown = f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
     return shown, host == "api.openai.com" or host.endswith(".api.openai.com")

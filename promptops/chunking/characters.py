@@ -64,6 +64,24 @@ def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return found
 
 
+def ended(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a stop stands before each place, with up to two closing marks after it."""
+    last, second, third = (classes(points.take(np.maximum(ends - back, 0))) for back in (1, 2, 3))
+    stops = _is_stop(last)
+    closing = _is_closing(last)
+    stops |= closing & _is_stop(second)
+    stops |= closing & _is_closing(second) & _is_stop(third)
+    return stops
+
+
+def _is_stop(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (kinds >= STOP) & (kinds <= WIDE_STOP)
+
+
+def _is_closing(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (kinds == CLOSER) | (kinds == APOSTROPHE)
+
+
 def _learn(points: NDArray[np.uint32]) -> None:
     """Fill the table for code points seen for the first time; twice does no harm, so no lock is needed."""
     present = np.zeros(len(_TABLE), bool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from unicodedata import category
 
 from promptops.documents.profiles import PROFILES, Profile
@@ -32,7 +32,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII = re.compile("[\x00-\x7f]+")
 _HIGH_RUN = re.compile(b"[\x80-\xff]+")
 # A sign such as ³ or ¿ inside a word is a letter of another encoding.
-_SIGN_IN_WORD = re.compile("(?<=[^\W\d_])[\x80-\xa9\xab\xac\xae-\xb6\xb8\xb9\xbb-\xbf‡†‹›](?=[^\W\d_])")
+_SIGN_IN_WORD = re.compile(
+    r"(?<=[^\W\d_])[\x80-\xa9\xab\xac\xae-\xb6\xb8\xb9\xbb-\xbf\u2020\u2021\u2039\u203a](?=[^\W\d_])"
+)
 # No word mixes Latin and Cyrillic letters.
 _CYRILLIC_IN_WORD = re.compile("(?<=[A-Za-z])[\u0400-\u04ff]|[\u0400-\u04ff](?=[A-Za-z])")
 
@@ -157,17 +159,24 @@ def _judged(data: bytes) -> tuple[str, str]:
     """The most convincing of the profiles' readings, and charset-normalizer's where none convinces."""
     binary = _is_binary(data)
     readings = sorted(_readings(data, wide_only=binary), key=lambda reading: -reading[0])
-    for codec in [codec for score, codec in readings if score >= CONVINCING]:
+    found = _first(data, (codec for score, codec in readings if score >= CONVINCING))
+    if found is None and binary:
+        raise DocumentError(BINARY)
+    found = (
+        found or _first(data, _second_opinion(data)) or _first(data, (c for score, c in readings if score >= LIKELY))
+    )
+    if found is None:
+        raise DocumentError(UNKNOWN)
+    return found
+
+
+def _first(data: bytes, codecs_: Iterable[str]) -> tuple[str, str] | None:
+    """The reading of all of ``data`` by the first codec that can: a sample may have hidden what another cannot."""
+    for codec in codecs_:
         text = _strictly(data, codec)
         if text is not None:
             return text, codec
-    if binary:
-        raise DocumentError(BINARY)
-    for codec in [_second_opinion(data), *(codec for score, codec in readings if score >= LIKELY)]:
-        text = _strictly(data, codec) if codec else None
-        if codec and text is not None:
-            return text, codec
-    raise DocumentError(UNKNOWN)
+    return None
 
 
 def _readings(data: bytes, *, wide_only: bool) -> Iterator[tuple[float, str]]:
@@ -231,18 +240,17 @@ def _fit(text: str, profile: Profile) -> float:
     return min(1.0, sum(c in profile.letters for c in others) / counted / profile.share)
 
 
-_UNLIKELY = ("cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140", "utf_7", "utf_16", "utf_32",
-             "utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be")
+_UNLIKELY = tuple(
+    "cp037 cp273 cp424 cp500 cp875 cp1026 cp1140 utf_7 utf_16 utf_16_le utf_16_be utf_32 utf_32_le utf_32_be".split()
+)
 """EBCDIC, and what would have been recognized by now."""
 
 
-def _second_opinion(data: bytes) -> str | None:
+def _second_opinion(data: bytes) -> tuple[str, ...]:
     from charset_normalizer import from_bytes  # noqa: PLC0415 -- heavy, and needed for few files
 
     best = from_bytes(data, cp_exclusion=list(_UNLIKELY)).best()
-    if best is None or _CONTROLS.search(str(best)):
-        return None
-    return best.encoding
+    return () if best is None or _CONTROLS.search(str(best)) else (best.encoding,)
 
 
 def _strictly(data: bytes, codec: str) -> str | None:

@@ -14,7 +14,7 @@ from promptops.types import Document, Source
 def load(source: Source) -> Document:
     """Read and decode one source. Safe to call from several threads at once.
 
-    Line ends are ``\\n`` whatever the file had, and no byte order mark or lone surrogate is left, so that one text has
+    Lines end in a line feed whatever the file had, and no byte order mark or lone surrogate is left, so that one text has
     one form on every machine; all offsets refer to ``Document.text``. HTML and Word files become Markdown. A file with
     no characters gives an empty text, one of white space keeps it.
 
@@ -26,7 +26,8 @@ def load(source: Source) -> Document:
         return _load(source)
     except DocumentError as error:
         name = "standard input" if source.path == STDIN else source.name
-        raise DocumentError(f"{name} {error}") from error
+        message = f"{name} {error}"
+        raise DocumentError(message) from error
 
 
 def _load(source: Source) -> Document:

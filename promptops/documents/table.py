@@ -36,6 +36,9 @@ class Blocks:
         return self.parts[::2]
 
 
+_EMPTY = Blocks()
+
+
 def join(blocks: Blocks) -> str:
     """The blocks as one text."""
     return "".join(blocks.parts)
@@ -64,9 +67,10 @@ class Table:
         """Begin a cell, and the empty ones that it spans; what it holds goes to the blocks returned."""
         if not self._rows:
             self.row()
-        cell = Blocks()
-        width = int(span) if span.isdecimal() and len(span) < 3 else 1
-        self._rows[-1] += [cell, *(Blocks() for _ in range(width - 1))]
+        cell, row = Blocks(), self._rows[-1]
+        width = int(span) if span.isdecimal() and len(span) < 4 else 1
+        row.append(cell)
+        row += [_EMPTY] * (min(width, MAX_COLUMNS - len(row) + 1) - 1)
         return cell
 
     def layout(self) -> list[str]:

@@ -12,6 +12,7 @@ from promptops.text import Block, blocks, count_words, plain_text, sentences
 LONGEST = 1_200  # characters; what goes on for longer without an end isn't a sentence to quote
 _FEWEST_WORDS = 3
 _LEAST_LETTERS = 0.6
+_ONLY_A_LINK = re.compile(r"[\s>*+-]*(?:[:\w-]{0,20}`[^`]{1,300}`_{0,2}|\[[^\]\n]{0,300}\]\([^()\n]{0,500}\)|<?https?://\S+)\W*\Z")
 _TITLE_FIELD = re.compile(r"^title[ \t]*:[ \t]*(\S[^\n]*)", re.IGNORECASE | re.MULTILINE)
 _LETTER = re.compile(r"[^\W\d_]")
 _END = re.compile(r"[.!?…。！？।॥؟۔።။។：:]+[\"'”’»)\]」』】`*]*\Z")
@@ -108,7 +109,7 @@ class _Reader:
             raw = span.of(source)
             plain = plain_text(raw, self.format) if len(raw) <= LONGEST else ""
             words = count_words(plain)
-            if not _is_readable(plain, words):
+            if not _is_readable(plain, words) or _ONLY_A_LINK.match(raw):
                 continue
             start, end = block.start + span.start, block.start + span.end
             yield Candidate(

@@ -69,4 +69,5 @@ def _unmark(text: str, format: str) -> str:  # noqa: A002
     for pattern, replacement in (*_SHARED, *(_RST if format == "rst" else _MARKDOWN)):
         text = pattern.sub(replacement, text)
     text = _ENTITY.sub(lambda match: html.unescape(match[0]), text.replace("`", ""))
-    return _EMPTY_BRACKETS.sub("", _HELD.sub(lambda match: held[int(match[1])].strip(), text)) if held else text
+    text = _EMPTY_BRACKETS.sub("", text) if "[" in text or "(" in text else text
+    return _HELD.sub(lambda match: held[int(match[1])].strip(), text)

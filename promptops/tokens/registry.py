@@ -21,6 +21,8 @@ NAMES = (
 """The vocabularies that need no file; splintr knows more spellings of them."""
 
 _GATEWAYS = frozenset({"openai", "azure", "azure_openai", "openrouter", "litellm"})
+_UNSPLIT = ("gemma", "modernbert", "modern-bert")
+"""Byte-pair vocabularies that merge across words, or normalize the text first."""
 _ESTIMATE_BASE = "o200k_base"
 _ADVICE = "pass --tokenizer NAME: o200k_base, cl100k_base, llama3, qwen3, gemma3 …, a tokenizer.json or a .gguf file"
 
@@ -91,7 +93,8 @@ def _bundled(name: str) -> Vocabulary:
         engine = splintr.Tokenizer.from_pretrained(name)
     except ValueError:
         raise TokenizerError(f"no tokenizer is called {name!r}; {_ADVICE}") from None
-    return Vocabulary(name, engine, engine.vocab_size, engine.special_tokens())
+    additive = engine.family == "BPE" and not name.startswith(_UNSPLIT)
+    return Vocabulary(name, engine, engine.vocab_size, engine.special_tokens(), additive=additive)
 
 
 def _rebuilt(name: str) -> Vocabulary:
@@ -101,4 +104,4 @@ def _rebuilt(name: str) -> Vocabulary:
     from promptops.tokens.gpt2 import ranks_file  # noqa: PLC0415 - only for the oldest models
 
     data = ranks_file(name)
-    return Vocabulary(name, splintr.Tokenizer.from_bytes(data, splintr.GPT2_PATTERN, {}), data.count(b"\n") + 1)
+    return Vocabulary(name, splintr.Tokenizer.from_bytes(data, splintr.GPT2_PATTERN, {}), data.count(b"\n") + 1, additive=True)

@@ -7,6 +7,7 @@ exactly then, and nothing can be injected.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from promptops.tokens.lengths import Lengths
 
 _ID_BYTES = 4
 _PREFIX = 2
@@ -37,16 +40,23 @@ class Engine(Protocol):
 
 
 class Vocabulary:
-    """An exact counter over one vocabulary. Immutable and safe to share between threads."""
+    """An exact counter over one vocabulary. Immutable and safe to share between threads.
+
+    ``additive`` says that its pre-tokenizer splits by one of the published patterns, which look at most one character
+    ahead and never back, so that the tokens between two of its splits are the same alone and in any text.
+    """
 
     exact = True
 
-    def __init__(self, name: str, engine: Engine, size: int, specials: Iterable[str] = ()) -> None:
+    def __init__(
+        self, name: str, engine: Engine, size: int, specials: Iterable[str] = (), *, additive: bool = False
+    ) -> None:
         self.name = name
         self.size = size
         self._engine = engine
         self._markers = _markers(specials)
         self._wrapping = _wrapping(engine)
+        self.additive = additive and not any(self._wrapping)
 
     def __repr__(self) -> str:
         return f"Vocabulary({self.name!r})"
@@ -78,6 +88,13 @@ class Vocabulary:
             return bytes(self._engine.decode_token_bytes(token)).replace(b"\xe2\x96\x81", b" ")
         except (ValueError, IndexError, OverflowError):
             return b""
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        """The table of how many characters each token stands for."""
+        from promptops.tokens.lengths import Lengths  # noqa: PLC0415 - counting alone needs no NumPy
+
+        return Lengths(self)
 
     def _spells_special(self, text: str) -> bool:
         return any(

@@ -1,0 +1,189 @@
+"""What it costs to cut a text at a given place: nothing before a heading, little at a sentence end, much inside a word.
+
+Two code points at a border decide most of it, by one table over pairs of classes. Borders whose pair says too little
+(after a line break, a full stop, a closing quote, a Korean verb ending) are few; they are looked at once more, all of
+a kind together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promptops.chunking import characters as c
+from promptops.chunking import lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SENTENCE = 4.0
+ENDING = 8.0
+CLAUSE = 14.0
+WORD = 30.0
+INSIDE = 60.0
+FORBIDDEN = np.float32(np.inf)
+
+_KINDS = 32
+_LINE, _DOT, _CLOSED, _KOREAN = 1, 2, 3, 4
+_LOOK_BACK = 4
+_SMALL = 0x20
+
+_ABBREVIATIONS = "mr mrs ms dr st vs jr sr prof gen capt lt sgt rev fig eq cf ca dept vol pp eds".split()
+_KOREAN_ENDINGS = frozenset(
+    "니다 었다 았다 였다 했다 한다 된다 됐다 있다 없다 이다 는다 겠다 왔다 갔다 났다 렇다 같다 섰다 졌다 켰다 "
+    "세요 어요 아요 해요 네요 군요 지요 에요 예요 까요 와요 워요 려요 져요 돼요 하죠 이죠 니까".split()
+)
+
+
+class Grades:
+    """The costs of cutting ``text`` at ``offsets``, and the class pairs at them, from which safe borders are read."""
+
+    __slots__ = ("cost", "pairs")
+
+    def __init__(self, cost: NDArray[np.float32], pairs: NDArray[np.uint16]) -> None:
+        self.cost = cost
+        self.pairs = pairs
+
+
+def grade(text: str, points: NDArray[np.uint32], offsets: NDArray[np.int64], style: str) -> Grades:
+    """Costs of the borders at ``offsets``, each above 0 and below ``len(text)``; ``points`` are its code points."""
+    before = c.classes(points.take(offsets - 1))
+    after = c.classes(points.take(offsets))
+    pairs = before.astype(np.uint16) * _KINDS + after
+    cost = _COST.take(pairs)
+    special = _SPECIAL.take(pairs)
+    places = np.flatnonzero(special)
+    kinds = special.take(places)
+    _full_stops(points, offsets, places[kinds == _DOT], cost)
+    _closed(points, offsets, places[kinds == _CLOSED], cost)
+    _korean(points, offsets, places[kinds == _KOREAN], cost)
+    lines.grade_lines(text, points, offsets, places[kinds == _LINE], after, cost, style)
+    return Grades(cost, pairs)
+
+
+def safe(pairs: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Borders where every vocabulary's pre-tokenizer splits, whatever stands around: counts add up across them.
+
+    Before a space that follows no space, between a letter and punctuation, after a digit, after a line break that no
+    space or slash follows: no alternative of the published split patterns crosses these, and none looks behind.
+    """
+    return _SAFE.take(pairs)
+
+
+def _full_stops(
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+) -> None:
+    """A full stop before a small letter or after an abbreviation or an initial ends no sentence."""
+    if not len(places):
+        return
+    ends = offsets[places]
+    tail = np.stack([points.take(np.maximum(ends - back, 0)) for back in range(2, 2 + _LOOK_BACK + 1)])
+    starts = np.isin(c.classes(tail.ravel()), _WORD_STARTS).reshape(tail.shape)
+    width = np.where(starts.any(axis=0), starts.argmax(axis=0), _LOOK_BACK + 1)
+    words = np.zeros(len(places), np.uint64)
+    for back in range(_LOOK_BACK):
+        letter = np.where(back < width, tail[back] | np.uint32(_SMALL), 0).astype(np.uint64) & np.uint64(0xFFFF)
+        words |= letter << np.uint64(16 * back)
+    weak = (width <= _LOOK_BACK) & np.isin(words, _ABBREVIATION_CODES)
+    weak |= (width == 1) & (c.classes(tail[0]) <= c.LOWER) & (c.classes(tail[0]) >= c.UPPER) & (tail[0] != ord("I"))
+    weak |= c.classes(points.take(ends + 1, mode="clip")) == c.LOWER
+    cost[places] = np.where(weak, np.float32(CLAUSE + 2), np.float32(SENTENCE))
+
+
+def _closed(
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+) -> None:
+    """A closing quote or bracket ends a sentence where a stop stands before it."""
+    if not len(places):
+        return
+    cost[places] = np.where(c.ended(points, offsets[places]), np.float32(SENTENCE), cost[places])
+
+
+def _korean(
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+) -> None:
+    """A Korean verb's final ending before a space mostly ends a sentence, also where no full stop is written."""
+    if not len(places):
+        return
+    ends = offsets[places]
+    codes = (points.take(np.maximum(ends - 2, 0)).astype(np.uint64) << np.uint64(32)) | points.take(ends - 1)
+    cost[places[np.isin(codes, _ENDING_CODES)]] = ENDING
+
+
+_WORD_STARTS = np.array((c.SPACE, c.NEWLINE, c.OPENER, c.STOP), np.uint8)
+_ABBREVIATION_CODES = np.array(
+    [sum(ord(letter) << (16 * back) for back, letter in enumerate(reversed(word))) for word in _ABBREVIATIONS],
+    np.uint64,
+)
+_ENDING_CODES = np.array([(ord(first) << 32) | ord(last) for first, last in _KOREAN_ENDINGS], np.uint64)
+
+
+def _cost_table() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    cost = np.full((_KINDS, _KINDS), INSIDE - 10, np.float32)
+    special = np.zeros((_KINDS, _KINDS), np.uint8)
+    letters = list(c.LETTERS)
+    cost[np.ix_([*letters, c.MARK, c.LINKER], letters)] = INSIDE
+    cost[c.DIGIT, c.DIGIT] = INSIDE
+    cost[np.ix_([c.CJK, c.HANGUL, c.HANGUL_END], [c.CJK])] = INSIDE - 15
+    cost[[c.STOP, c.BANG, c.SLASH, c.APOSTROPHE]] = INSIDE - 5
+    cost[:, [c.STOP, c.BANG, c.WIDE_STOP, c.CLAUSE, c.WIDE_CLAUSE, c.CLOSER, c.APOSTROPHE]] = INSIDE + 5
+    cost[c.OPENER] = INSIDE + 5
+    _clauses_and_words(cost)
+    _sentences(cost, special)
+    _breaks(cost, special)
+    _clusters(cost)
+    return cost.ravel(), special.ravel()
+
+
+def _clauses_and_words(cost: NDArray[np.float32]) -> None:
+    cost[:, c.OPENER] = np.minimum(cost[:, c.OPENER], WORD + 10)
+    cost[:, c.SPACE] = WORD
+    cost[c.SEA, c.SPACE] = ENDING
+    cost[c.CLAUSE, c.SPACE] = CLAUSE
+    cost[c.SPACE] = WORD + 4
+    for first in (*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE):
+        cost[c.WIDE_CLAUSE, first] = CLAUSE
+
+
+def _sentences(cost: NDArray[np.float32], special: NDArray[np.uint8]) -> None:
+    starts = [*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE, c.SYMBOL, c.BULLET]
+    cost[c.WIDE_STOP, starts] = SENTENCE
+    cost[c.BANG, [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END]] = SENTENCE
+    cost[c.STOP, [c.CJK, c.HANGUL, c.HANGUL_END]] = CLAUSE
+    special[c.STOP, c.SPACE] = _DOT
+    special[np.ix_([c.CLOSER, c.APOSTROPHE], [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END, c.OPENER])] = _CLOSED
+    special[c.HANGUL_END, c.SPACE] = _KOREAN
+
+
+def _breaks(cost: NDArray[np.float32], special: NDArray[np.uint8]) -> None:
+    cost[:, [c.NEWLINE, c.RETURN]] = WORD - 5
+    cost[[c.NEWLINE, c.RETURN]] = lines.LINE
+    special[[c.NEWLINE, c.RETURN]] = _LINE
+
+
+def _clusters(cost: NDArray[np.float32]) -> None:
+    """Annex 29's rules on two neighbours, and more than them where it takes a longer look."""
+    cost[:, [c.MARK, c.LINKER, c.JOINER, c.JAMO_TAIL, c.ODD]] = FORBIDDEN
+    cost[[c.JOINER, c.PREPEND, c.ODD]] = FORBIDDEN
+    cost[c.RETURN, c.NEWLINE] = FORBIDDEN
+    cost[c.FLAG, c.FLAG] = FORBIDDEN
+    cost[c.JAMO_LEAD, [c.JAMO_LEAD, c.HANGUL, c.HANGUL_END]] = FORBIDDEN
+    cost[c.LINKER, [c.LETTER, c.SEA]] = FORBIDDEN
+
+
+def _safe_table() -> NDArray[np.bool_]:
+    table = np.zeros((_KINDS, _KINDS), bool)
+    blank = [c.SPACE, c.NEWLINE, c.RETURN]
+    solid = [kind for kind in range(1, _KINDS) if kind not in blank]
+    table[solid, c.SPACE] = True
+    punctuation = [c.STOP, c.BANG, c.WIDE_STOP, c.CLOSER, c.OPENER, c.CLAUSE, c.WIDE_CLAUSE]
+    table[np.ix_(c.LETTERS, punctuation)] = True
+    table[c.DIGIT, [*punctuation, *c.LETTERS]] = True
+    opening = [kind for kind in solid if kind not in (c.SLASH, c.MARK, c.LINKER, c.JOINER, c.ODD)]
+    table[np.ix_([c.NEWLINE, c.RETURN], opening)] = True
+    return table.ravel()
+
+
+_COST, _SPECIAL = _cost_table()
+_SAFE = _safe_table()

@@ -1,0 +1,41 @@
+"""Exact grapheme borders, for the few stretches of a text where the table over pairs allows too few cuts."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from regex import Pattern
+
+
+@cache
+def _cluster() -> Pattern[str]:
+    import regex  # noqa: PLC0415 - most texts never need it
+
+    return regex.compile(r"\X", regex.DOTALL)
+
+
+def grapheme_ends(text: str, start: int = 0, end: int | None = None) -> list[int]:
+    """Where the graphemes of ``text[start:end]`` end; ``start`` must be a grapheme border."""
+    stop = len(text) if end is None else end
+    return [match.end() for match in _cluster().finditer(text, start, stop)]
+
+
+def fill_gap(text: str, ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.intp]:
+    """Move the borders strictly between two allowed ones onto grapheme ends; returns which became allowed.
+
+    Each takes the last grapheme end at or before its own place that no earlier border has taken.
+    """
+    inner = np.arange(first + 1, last)
+    graphemes = np.array(grapheme_ends(text, int(ends[first]), int(ends[last])), np.int64)
+    places = np.searchsorted(graphemes, ends[inner], side="right") - 1
+    moved = np.where(places >= 0, graphemes[places], ends[first])
+    fresh = np.diff(moved, prepend=ends[first]) > 0
+    allowed = inner[fresh & (moved < ends[last])]
+    ends[inner] = moved
+    return allowed

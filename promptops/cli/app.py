@@ -1,0 +1,189 @@
+"""The command line: what each command takes. What they do is in the modules beside this one, imported when used."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptops.cli import options
+
+app = typer.Typer(
+    name="promptops",
+    help="Run language models over documents longer than a prompt, and know what every token costs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+templates = typer.Typer(help="The prompt library: list, show, render, lint.", no_args_is_help=True)
+app.add_typer(templates, name="templates")
+
+ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="A chain's name, or a .yaml file of yours.")]
+
+
+@app.command("summarize")
+def summarize(
+    paths: options.Paths,
+    model: options.Model = "extractive",
+    tokenizer: options.Tokenizer = None,
+    window: options.Window = None,
+    base_url: options.BaseUrl = None,
+    setting: options.Settings = None,
+    out: options.Out = None,
+    store: options.Store = None,
+    max_usd: options.MaxUsd = None,
+    max_tokens: options.MaxTokens = None,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    estimate_tokens: options.EstimateTokens = False,
+    fresh: options.Fresh = False,
+    as_json: options.Json = False,
+) -> None:
+    """Summarize documents, and the folder as a whole."""
+    run(
+        "summarize", paths, model, tokenizer, window, base_url, setting, out, store, max_usd, max_tokens, concurrency,
+        timeout, estimate_tokens, fresh, as_json,
+    )  # fmt: skip
+
+
+@app.command("run")
+def run(
+    chain: ChainName,
+    paths: options.Paths,
+    model: options.Model = "extractive",
+    tokenizer: options.Tokenizer = None,
+    window: options.Window = None,
+    base_url: options.BaseUrl = None,
+    setting: options.Settings = None,
+    out: options.Out = None,
+    store: options.Store = None,
+    max_usd: options.MaxUsd = None,
+    max_tokens: options.MaxTokens = None,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    estimate_tokens: options.EstimateTokens = False,
+    fresh: options.Fresh = False,
+    as_json: options.Json = False,
+) -> None:
+    """Run a chain over documents. Run it again to go on: what is paid for is never paid for twice."""
+    from promptops.cli import running
+
+    connection = options.connection(
+        tokenizer=tokenizer,
+        window=window,
+        base_url=base_url,
+        store=options.store(store),
+        max_usd=max_usd,
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        timeout=timeout,
+        estimate_tokens=estimate_tokens,
+        fresh=fresh,
+    )
+    asked = running.Asked(chain, paths, model, options.settings(setting), connection, out, as_json)
+    raise typer.Exit(running.run(asked))
+
+
+@app.command("plan")
+def plan(
+    chain: ChainName,
+    paths: options.Paths,
+    model: options.Model = "extractive",
+    tokenizer: options.Tokenizer = None,
+    window: options.Window = None,
+    base_url: options.BaseUrl = None,
+    setting: options.Settings = None,
+    store: options.Store = None,
+    estimate_tokens: options.EstimateTokens = False,
+    fresh: options.Fresh = False,
+    as_json: options.Json = False,
+) -> None:
+    """What a run would send: calls, tokens and money, per level. Offline; needs no key."""
+    from promptops.cli import looking
+
+    known = options.connection(
+        tokenizer=tokenizer,
+        window=window,
+        base_url=base_url,
+        estimate_tokens=estimate_tokens,
+        store=None if fresh else options.store(store),
+    )
+    looking.plan(chain, paths, model, {**known, **options.settings(setting)}, as_json=as_json)
+
+
+@app.command("count")
+def count(
+    paths: options.Paths,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="A model's name.")] = None,
+    tokenizer: options.Tokenizer = None,
+    estimate_tokens: options.EstimateTokens = False,
+    as_json: options.Json = False,
+) -> None:
+    """Count tokens, per file and in all; by o200k_base unless a model or a vocabulary is named."""
+    from promptops.cli import looking
+
+    raise typer.Exit(looking.count(paths, model, tokenizer, estimate=estimate_tokens, as_json=as_json))
+
+
+@app.command("ledger")
+def ledger(
+    by: Annotated[str, typer.Option(metavar="KEY", help="run, chain, step, template, document, model or day.")] = "run",
+    run: Annotated[str | None, typer.Option(metavar="ID", help="Only this run.")] = None,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """What was spent, summed by run, chain, step, template, document, model or day."""
+    from promptops.cli import looking
+
+    looking.ledger(by, run, options.store(store), as_json=as_json)
+
+
+@app.command("inspect")
+def inspect(
+    path: Annotated[str, typer.Argument(metavar="MODEL.gguf", help="A model file.")],
+    context: Annotated[int | None, typer.Option(metavar="N", help="Context length in tokens.")] = None,
+    parallel: Annotated[int, typer.Option(metavar="N", help="Sequences at once.")] = 1,
+    as_json: options.Json = False,
+) -> None:
+    """What a local model is and what memory it needs, from its header alone."""
+    from promptops.cli import looking
+
+    looking.inspect(path, context, parallel, as_json=as_json)
+
+
+@templates.command("list")
+def templates_list(as_json: options.Json = False) -> None:
+    """Name and purpose of every template."""
+    from promptops.cli import library
+
+    library.show_all(as_json=as_json)
+
+
+@templates.command("show")
+def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """A template's source, from the library or a .j2 file."""
+    from promptops.cli import library
+
+    library.show(name)
+
+
+@templates.command("render")
+def templates_render(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    values: Annotated[list[str] | None, typer.Option("-v", "--value", metavar="KEY=VALUE", help="An input.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Whose tokens to count.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """The messages for these inputs, and their tokens. KEY=@FILE reads the value from a file."""
+    from promptops.cli import library
+
+    library.render(name, values or [], model, as_json=as_json)
+
+
+@templates.command("lint")
+def templates_lint(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None) -> None:
+    """Check templates: every one of the library, or the named ones."""
+    from promptops.cli import library
+
+    raise typer.Exit(library.lint(names or []))

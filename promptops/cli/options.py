@@ -1,0 +1,67 @@
+"""The options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptops.errors import UsageError
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - is standard input.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="SPEC", help="extractive, openai:NAME or scripted:FILE.")
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Vocabulary of a model that is not known (o200k_base, llama3, a file).")
+]
+EstimateTokens = Annotated[
+    bool, typer.Option("--estimate-tokens", help="Allow counts that are estimates where no tokenizer is known.")
+]
+Window = Annotated[int | None, typer.Option(metavar="N", help="The model's window in tokens, where it is not known.")]
+BaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible server (OPENAI_BASE_URL).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the chain: words, chunk_tokens, overlap_tokens, reduce_tokens, focus, language, corpus.",
+    ),
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]
+Store = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Replies and ledger; default PROMPTOPS_STORE or your state folder."),
+]
+MaxUsd = Annotated[str | None, typer.Option(metavar="X", help="Send nothing that could pass X US dollars.")]
+MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Send nothing that could pass N tokens, in and out.")]
+Concurrency = Annotated[int | None, typer.Option(metavar="N", help="Calls in flight at once.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what the store already knows.")]
+Timeout = Annotated[float | None, typer.Option(metavar="S", help="The most seconds one call may take.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def settings(given: list[str] | None) -> dict[str, Any]:
+    """``key=value`` pairs as a mapping; raises ``UsageError`` for one without ``=``."""
+    pairs: dict[str, Any] = {}
+    for pair in given or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {pair!r}: write it as key=value, such as --set words=80")
+        pairs[name] = value
+    return pairs
+
+
+def store(given: str | None) -> str:
+    """The store file: as given, ``PROMPTOPS_STORE``, or one in the user's state folder."""
+    if given or (given := os.environ.get("PROMPTOPS_STORE")):
+        return given
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "promptops", "store.db")
+
+
+def connection(**given: Any) -> dict[str, Any]:
+    """The options that were given; the others keep their defaults."""
+    return {name: value for name, value in given.items() if value is not None and value is not False}

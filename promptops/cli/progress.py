@@ -1,0 +1,140 @@
+"""What a run shows while it goes on: a live line on a terminal, quiet plain lines otherwise. All of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from promptops.drivers.run import Observer
+from promptops.plans.results import DocumentResult
+from promptops.report.jsonable import printable
+from promptops.report.words import dollars, duration
+from promptops.types import Source, Totals
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_RECENT = 30.0
+"""Seconds of work that the time left is judged by: what the store gave at once must not count as speed for long."""
+
+
+class Plain(Observer):
+    """Says nothing but what went wrong."""
+
+    def finished(self, result: DocumentResult, size: int) -> None:
+        """One line for a document without a full answer."""
+        if result.error:
+            note(f"{printable(result.source)}: {result.status}: {result.error}")
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to take down."""
+
+
+class Live(Plain):
+    """Documents, calls, tokens, money of its cap, and time left, on one line that stays at the bottom."""
+
+    def __init__(self, cap: Decimal | None) -> None:
+        self._cap = cap
+        self._sent = Totals()
+        self._pace = Pace()
+        self._progress = _bar()
+        self._task = self._progress.add_task("", total=None, figures="", left="")
+
+    def began(self, sources: int, size: int) -> None:
+        """Show the whole."""
+        self._pace.total = size
+        self._progress.update(self._task, total=sources)
+
+    def sent(self, totals: Totals) -> None:
+        """Add what an attempt took."""
+        self._sent = self._sent + totals
+        self._progress.update(self._task, figures=self._figures())
+
+    def finished(self, result: DocumentResult, size: int) -> None:
+        """Move on by one document."""
+        super().finished(result, size)
+        self._pace.done(size, time.monotonic())
+        left = self._pace.left()
+        self._progress.update(self._task, advance=1, left=f"{duration(left)} left" if left is not None else "")
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def _figures(self) -> str:
+        sent = self._sent
+        money = dollars(sent.usd) + (f" of {dollars(self._cap)}" if self._cap is not None else "")
+        return f"{sent.calls:,} calls · {sent.input_tokens:,} in {sent.output_tokens:,} out · {money}"
+
+
+class Pace:
+    """Time left, from the bytes done in the last half minute."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._bytes = 0
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def done(self, size: int, now: float) -> None:
+        """So many bytes more are done."""
+        self._bytes += size
+        self._marks.append((now, self._bytes))
+        while len(self._marks) > 2 and now - self._marks[0][0] > _RECENT:
+            self._marks.popleft()
+
+    def left(self) -> float | None:
+        """Seconds, or ``None`` before there is anything to judge by."""
+        if len(self._marks) < 2:
+            return None
+        (start, before), (end, after) = self._marks[0], self._marks[-1]
+        return (self.total - self._bytes) * (end - start) / (after - before) if after > before else None
+
+
+def observer(cap: Decimal | None) -> Plain:
+    """Live where stderr is a terminal that can move its cursor."""
+    if sys.stderr.isatty() and _moves():
+        return Live(cap)
+    return Plain()
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    print(f"promptops: {text}", file=sys.stderr, flush=True)
+
+
+def _moves() -> bool:
+    from rich.console import Console
+
+    return not Console(stderr=True).is_dumb_terminal
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        MofNCompleteColumn(),
+        TextColumn("documents"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=True,
+    )

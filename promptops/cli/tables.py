@@ -1,0 +1,32 @@
+"""Tables: aligned columns that fit any script, plain enough for a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def show(head: Sequence[str] | None, rows: Sequence[Sequence[str]], *, right: int | None = None) -> None:
+    """Print columns; figures to the right. ``right`` is how many columns from the left are figures (default: all but
+    the first).
+    """
+    lines = [*([head] if head else []), *rows]
+    if not lines:
+        return
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = [
+            _padded(cell, widths[column], to_right=column >= 1 if right is None else column < right)
+            for column, cell in enumerate(line)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _padded(cell: str, width: int, *, to_right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if to_right else cell + space
+
+
+def _width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)

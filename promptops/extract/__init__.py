@@ -1,0 +1,1 @@
+from promptops.extract.summary import summarize

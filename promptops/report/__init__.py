@@ -1,0 +1,3 @@
+"""Reports: results and figures as text, JSON and files."""
+
+from __future__ import annotations

@@ -1,0 +1,120 @@
+"""Results as plain JSON values, and one JSON object written piece by piece so that a large folder is never held."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from decimal import Decimal
+from typing import IO, Any
+
+from promptops.drivers.estimate import Estimate
+from promptops.drivers.run import Result
+from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.store import Row
+from promptops.types import Totals
+
+
+def usage(totals: Totals) -> dict[str, Any]:
+    """The six figures; ``usd`` is a number of US dollars or ``None`` where no price is known."""
+    return {**asdict(totals), "usd": money(totals.usd)}
+
+
+def money(usd: Decimal | None) -> float | None:
+    """US dollars as a JSON number."""
+    return None if usd is None else float(usd)
+
+
+def document(result: DocumentResult) -> dict[str, Any]:
+    """One document's result."""
+    fields = asdict(result)
+    del fields["stopped"]
+    return {**fields, "source": printable(result.source), "usage": usage(result.usage)}
+
+
+def corpus(result: CorpusResult | None) -> dict[str, Any] | None:
+    """The result over the folder."""
+    return None if result is None else {**asdict(result), "usage": usage(result.usage)}
+
+
+def estimate(value: Estimate | None) -> dict[str, Any] | None:
+    """An estimate: the expected figures, and the most a run can take under ``most``."""
+    if value is None:
+        return None
+    return {
+        "chain": value.chain,
+        "model": value.model,
+        "documents": value.documents,
+        "unreadable": [
+            {"source": printable(found.source), "status": found.status, "error": found.error}
+            for found in value.unreadable
+        ],
+        **usage(value.expected),
+        "most": usage(value.most),
+        "levels": [
+            {"step": level.step, "level": level.level, **usage(level.expected), "most": usage(level.most)}
+            for level in value.levels
+        ],
+        "stored": value.stored,
+        "window": value.window,
+        "exact": value.exact,
+    }
+
+
+def ledger(row: Row) -> dict[str, Any]:
+    """One row of the ledger."""
+    return {
+        "key": row.key,
+        **usage(row.totals),
+        "possibly_billed": row.possibly_billed,
+        "failed_attempts": row.failed,
+        "estimated": row.estimated,
+    }
+
+
+def printable(text: str) -> str:
+    """A file's name as text that can be encoded, whatever its bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def dumps(value: Any) -> str:
+    """JSON as people and pipes read it: any script as itself."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+class ObjectWriter:
+    """Writes ``{"documents": [...], ...}`` to a stream, document by document, as one valid object."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._any = False
+        self._open = True
+        stream.write('{"documents": [')
+
+    def add(self, result: DocumentResult) -> None:
+        """Write one document."""
+        self._stream.write((",\n" if self._any else "\n") + dumps(document(result)))
+        self._any = True
+
+    def close(self, rest: dict[str, Any]) -> None:
+        """Write everything else and end the object, once."""
+        if not self._open:
+            return
+        self._open = False
+        self._stream.write("\n]")
+        for name, value in rest.items():
+            self._stream.write(f",\n{dumps(name)}: {dumps(value)}")
+        self._stream.write("}\n")
+        self._stream.flush()
+
+
+def rest(result: Result) -> dict[str, Any]:
+    """What a run's object holds beside its documents."""
+    return {
+        "run": result.run,
+        "chain": result.chain,
+        "model": result.model,
+        "status": result.status,
+        "corpus": corpus(result.corpus),
+        "usage": usage(result.usage),
+        "estimate": estimate(result.estimate),
+    }

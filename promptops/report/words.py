@@ -1,0 +1,37 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from promptops.types import Totals
+
+
+def dollars(usd: Decimal | None) -> str:
+    """US dollars with as many places as say something; ``price unknown`` is never $0."""
+    if usd is None:
+        return "price unknown"
+    if usd == 0:
+        return "$0"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= Decimal("0.001") else f"${usd:.6f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def spent(totals: Totals) -> str:
+    """Calls, tokens and money in one line."""
+    cached = f" ({totals.cached_input_tokens:,} cached)" if totals.cached_input_tokens else ""
+    return (
+        f"{plural(totals.calls, 'call')} · {totals.input_tokens:,} tokens in{cached}, {totals.output_tokens:,} out · "
+        f"{dollars(totals.usd)}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """``0:07``, ``12:34``, ``1:02:03``."""
+    whole = int(seconds + 0.5)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
