@@ -28,7 +28,7 @@ from promptops.tokens import counter
 from promptops.types import Backend, Source
 
 T = TypeVar("T")
-Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+Paths = str | PathLike[str] | Source | Iterable[str | PathLike[str] | Source]
 
 
 def connect(
@@ -124,7 +124,14 @@ def template(name: str) -> Template:
 
 
 def _sources(paths: Paths) -> list[Source]:
-    return documents.find([paths] if isinstance(paths, (str, PathLike)) else list(paths))
+    """Paths looked up on disk, texts in memory as they are, in the order given."""
+    given = [paths] if isinstance(paths, (str, PathLike, Source)) else list(paths)
+    named = [part for part in given if not isinstance(part, Source)]
+    if len(named) == len(given):
+        return documents.find(named)
+    return [
+        source for part in given for source in ([part] if isinstance(part, Source) else documents.find([part]))
+    ]
 
 
 def _dollars(value: float | str | Decimal | None) -> Decimal | None:

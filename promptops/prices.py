@@ -1,7 +1,7 @@
 """Prices and context windows from the data inside ``genai-prices``: offline, in exact US dollars.
 
 Nothing here touches the network: the library's own updating of prices is never started. A model that the data do not
-name is unknown (``None``), however much it looks like a neighbour of the same family, which can cost many times as much.
+name is unknown (``None``), however much it looks like another of its family, which can cost many times as much.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _AFTER = re.compile(r"(?:[-@:](?:20\d\d-?[01]\d-?[0-3]\d|latest|preview|00\d|v\d+(?:[.:]\d+)*))*")
 """What may follow a name without making it another model: a date, ``latest``, ``preview`` or a revision."""
+
+_COMPACT_DATE = re.compile(r"-(20\d\d)([01]\d)([0-3]\d)\b")
+"""As gateways write the date of a snapshot; the library reads it either way."""
 
 _BEFORE = re.compile(r"(?:[a-z0-9_-]+[./])*")
 """What may stand before one: a vendor (``vendor/``), or a region and a vendor (``us.vendor.``)."""
@@ -134,9 +137,10 @@ def _find(model: str, provider: str) -> tuple[ModelInfo, Provider] | None:
     providers = _providers()
     house = next((one for one in providers if one.id == provider), None)
     info = house.find_model(model, all_providers=providers) if house else None
-    if house is None or info is None or not _names(info.match, model.lower(), info.id.lower()):
+    if house is None or info is None:
         return None
-    return info, house
+    spellings = {model.lower(), _COMPACT_DATE.sub(r"-\1-\2-\3", model.lower())}
+    return (info, house) if any(_names(info.match, ref, info.id.lower()) for ref in spellings) else None
 
 
 def _names(clause: Any, ref: str, name: str) -> bool:
@@ -157,7 +161,9 @@ def _names(clause: Any, ref: str, name: str) -> bool:
     before, found, after = ref.partition(shared)
     if not found:
         return False
-    return ref.startswith(_FINE_TUNED) or bool(_BEFORE.fullmatch(before) and _AFTER.fullmatch(f"{_joint(shared)}{after}"))
+    if ref.startswith(_FINE_TUNED):
+        return True
+    return bool(_BEFORE.fullmatch(before) and _AFTER.fullmatch(f"{_joint(shared)}{after}"))
 
 
 def _joint(shared: str) -> str:

@@ -1,6 +1,6 @@
 """YAML that people write by hand: read strictly, every complaint with its file and line.
 
-Anchors and aliases are refused, which also disarms entity-expansion bombs, and so is a key that stands twice.
+Anchors and aliases are refused, which also disarms entity-expansion bombs, and so are tags and a key that stands twice.
 """
 
 from __future__ import annotations
@@ -49,13 +49,18 @@ def validated(
         raise error(f"{where}:{line + first_line}: {what}") from None
 
 
+def line_of(text: str, *place: str | int) -> int:
+    """The line, from 1, on which ``place`` (keys and indexes, outermost first) stands in ``text``, which is valid."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    return _nearest(dict(_places(node, ())) if node else {}, place) + 1
+
+
 def _read(text: str, lines: dict[Place, int]) -> object:
     if len(text) > _LIMIT:
         raise _Complaint(0, f"over {_LIMIT // 1024} KiB of YAML; this should be a few lines")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _Complaint(event.start_mark.line, "anchors and aliases (& and *) are not allowed here")
+            _plain(event)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
             lines.update(_places(node, ()))
@@ -63,8 +68,21 @@ def _read(text: str, lines: dict[Place, int]) -> object:
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
         raise _Complaint(mark.line if mark else 0, f"not valid YAML: {failure.problem or failure.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as failure:
-        raise _Complaint(0, f"not valid YAML: {str(failure).splitlines()[0]}") from None
+    except yaml.reader.ReaderError as failure:
+        line = text.count("\n", 0, failure.position)
+        raise _Complaint(line, f"not valid YAML: the character U+{failure.character:04X} is not allowed") from None
+    except RecursionError:
+        raise _Complaint(0, "not valid YAML: nested too deep") from None
+    except ValueError as failure:
+        raise _Complaint(0, f"not valid YAML: a date or number is none: {failure}") from None
+
+
+def _plain(event: yaml.Event) -> None:
+    line = event.start_mark.line if event.start_mark else 0
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        raise _Complaint(line, "anchors and aliases (& and *) are not allowed here")
+    if getattr(event, "tag", None):
+        raise _Complaint(line, "tags (!) are not allowed here; quote the text")
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
@@ -87,8 +105,21 @@ def _first(failure: ValidationError, lines: dict[Place, int]) -> tuple[int, str]
     details: Any = failure.errors(include_url=False)[0]
     place: Place = tuple(details["loc"])
     name = ".".join(str(part) for part in place)
-    known = place
-    while known not in lines and known:
-        known = known[:-1]
-    what = "unknown key" if details["type"] == "extra_forbidden" else details["msg"][:1].lower() + details["msg"][1:]
-    return lines.get(known, 0), f"{name}: {what}" if name else what
+    what = _what(details["type"], details["msg"])
+    return _nearest(lines, place), f"{name}: {what}" if name else what
+
+
+def _what(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "unknown key"
+    if kind in ("model_type", "dict_type"):
+        return "should be keys with values (key: value)"
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _nearest(lines: dict[Place, int], place: Place) -> int:
+    """The line of ``place``, or of the nearest thing around it."""
+    while place not in lines and place:
+        place = place[:-1]
+    return lines.get(place, 0)

@@ -1,8 +1,8 @@
 """A server on loopback that speaks Chat Completions, counts what it bills, and fails on demand.
 
-It stands for a provider in the tests: real sockets, real HTTP, driven by the real client. Every request is recorded with
-the tokens it billed, whether or not the answer arrived, so that a test can hold a ledger against it. From a shell, for
-tests that kill processes::
+It stands for a provider in the tests: real sockets, real HTTP, driven by the real client. Every request is recorded
+with the tokens it billed, whether or not the answer arrived, so that a test can hold a ledger against it. From a shell,
+for tests that kill processes::
 
     python -m tests.fake_openai --port 0 --latency 0.2 --fault reset:0.1 --log billed.jsonl
 
@@ -56,7 +56,7 @@ FAULTS = (
     "drop", "reset", "reset_body", "hang", "slow", "malformed", "html", "error200", "no_choices", "null_choices",
     "no_message", "empty", "length", "content_filter", "refusal", "no_usage", "zero_usage", "quota", "not_object",
 )  # fmt: skip
-"""``drop`` cuts the connection before anything is done, ``reset`` after it was billed, ``reset_body`` half-way through."""
+"""``drop`` cuts the connection before anything is done, ``reset`` once it is billed, ``reset_body`` half-way."""
 
 _UNBILLED = frozenset({"drop", "html", "error200", "quota"})
 
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as the server saw it. Tokens are 0 where nothing was billed; ``fault`` is ``""`` where all went well."""
+    """One request as the server saw it. Tokens are 0 where nothing was billed, ``fault`` is ``""`` without one."""
 
     number: int
     model: str
@@ -222,11 +222,16 @@ class FakeOpenAI:
             self._record(request, body, str(refusal.status), refusal.status)
             return refusal
         fault = self._next_fault()
-        if self.latency:
-            await asyncio.sleep(self.latency)
+        await self._pause(self.latency)
         if fault.kind.isdigit() or fault.kind == "quota":
             return self._as_status(request, body, fault)
         return await self._as_reply(request, body, fault)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than the server is up."""
+        if seconds and self._over is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), seconds)
 
     def _refused(self, request: web.Request, body: Mapping[str, Any]) -> web.Response | None:
         if not self._known_key(request):
@@ -260,7 +265,7 @@ class FakeOpenAI:
         usage = self._usage(body, said)
         self._record(request, body, fault.kind, 200, None if fault.kind in _UNBILLED else usage)
         if fault.kind in {"hang", "slow"}:
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         if fault.kind == "reset":
             return _cut(request)
         if body.get("stream"):

@@ -146,11 +146,14 @@ def test_prices_move_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert price is not None
     before = price.cost(Usage(1000, 0, 1000))
     asked: list[int] = []
-    dearer = prices.Price(
-        price.model, price.provider, lambda *tokens: asked.append(1) or 2 * price._ask(*tokens), price._tiers
-    )
+
+    def ask(*tokens: int) -> Decimal:
+        asked.append(1)
+        return 2 * price._ask(*tokens)
+
+    dearer = prices.Price(price.model, price.provider, ask, price._tiers)
     clock = [0.0]
-    monkeypatch.setattr(prices.time, "time", lambda: clock[0])
+    monkeypatch.setattr("promptops.prices.time.time", lambda: clock[0])
     assert dearer.cost(Usage(1000, 0, 1000)) == 2 * before
     probes = len(asked)
     dearer.cost(Usage(5, 0, 5))

@@ -31,9 +31,8 @@ def request(call: Call, model: str, limit: str, reasoning: int) -> dict[str, Any
         limit: call.max_output_tokens + reasoning,
     }
     sampling = call.sampling
-    for name, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p), ("seed", sampling.seed)):
-        if value is not None:
-            body[name] = value
+    numbers = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    body |= {name: value for name, value in numbers.items() if value is not None}
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if call.schema is not None:
@@ -66,10 +65,9 @@ class Reader:
             raise self._failed(body, request_id, usage, hide)
         message, finish = self._choice(body, request_id, usage)
         if finish == "content_filter" or message.get("refusal"):
-            what = "the provider's content filter refused this call" if finish == "content_filter" else "the model refused"
-            raise RefusedError(
-                f"{self._place}: {what}", status=200, request_id=request_id, billed=True, usage=usage
-            )
+            who = "the provider's content filter" if finish == "content_filter" else "the model"
+            line = f"{self._place}: {who} refused this call"
+            raise RefusedError(line, status=200, request_id=request_id, billed=True, usage=usage)
         text = _text(message.get("content"))
         return Reply(
             text=text,

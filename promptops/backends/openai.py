@@ -30,7 +30,7 @@ _OPEN_WEIGHTS = re.compile(r"(?:^|/)gpt-oss", re.IGNORECASE)
 _START = 60.0
 _PER_OUTPUT_TOKEN = 0.1
 _PER_INPUT_CHARACTER = 1 / 4000
-"""Seconds that a call may take: to begin, then 10 tokens written and about 1,000 read per second, as slow servers do."""
+"""Seconds that a call may take: to begin, then at 10 tokens written and about 1,000 read per second."""
 
 _NO_KEY = "no-key"
 """What a server that asks for no key gets, since the client insists on sending one."""
@@ -40,9 +40,9 @@ class OpenAI:
     """The backend of the model spec ``openai:NAME``.
 
     ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. ``counter`` counts the tokens
-    where the server does not. ``window`` is in tokens, by default from the price data. ``timeout`` is the most seconds a
+    where the server does not. ``window`` is in tokens, by default from the price data. ``timeout`` is the seconds a
     call may take; by default that grows with the call. ``reasoning`` is the tokens that the model may spend unseen,
-    which are asked for on top of the call's own limit: 2,048 for models known to reason, else 0.
+    asked for on top of the call's own limit: 2,048 for models known to reason, else 0.
 
     Raises ``UsageError`` for a ``base_url`` that is none. The same object may be used from several event loops.
     """
@@ -91,7 +91,7 @@ class OpenAI:
             content, headers = await wire.post(client, self._body(call), seconds)
         except wire.BUGS:
             raise
-        except Exception as exc:  # noqa: BLE001 - the client's libraries raise far more than they document
+        except Exception as exc:  # the client's libraries raise far more than they document
             raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
         return self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
 
@@ -110,7 +110,7 @@ class OpenAI:
     def _check_key(self) -> None:
         """A call without a key, or with one that no header can carry, would only come back refused."""
         if not self._key:
-            raise AccessError(f"{self._place}: no key; set OPENAI_API_KEY, or OPENAI_BASE_URL to a server that needs none")
+            raise AccessError(f"{self._place}: no key; set OPENAI_API_KEY (or OPENAI_BASE_URL, where none is needed)")
         if not (self._key.isascii() and self._key.isprintable()):
             raise AccessError(f"{self._place}: the key holds characters that no key has; set OPENAI_API_KEY anew")
 

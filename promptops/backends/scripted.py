@@ -75,8 +75,8 @@ class Scripted:
         ``model`` names the model whose tokenizer, window and price it has (else o200k_base, 128,000 tokens, free) and
         ``window`` overrides its window; ``replies`` are rules tried in order and ``default`` is the text where none
         applies. A rule has a ``match`` (a regular expression searched in the prompt), one of ``text``, ``lead`` (that
-        many words of the fenced document) and ``error`` (``status``, ``code``, ``retry_after`` in seconds, ``message``),
-        and optionally ``finish``, ``delay`` (seconds) and ``times`` (how often it applies).
+        many words of the fenced document) and ``error`` (``status``, ``code``, ``retry_after`` in seconds and
+        ``message``), and optionally ``finish``, ``delay`` (seconds) and ``times`` (how often it applies).
 
         Raises ``NotFoundError`` or ``UsageError`` with the file and the line. It does not record its calls.
         """
@@ -167,9 +167,7 @@ class _Rules:
 
     def first(self, prompt: str) -> Rule | None:
         for index, (rule, pattern) in enumerate(self._rules):
-            if self._left[index] == 0 or (pattern is not None and not pattern.search(prompt)):
-                continue
-            if self._taken(index):
+            if (pattern is None or pattern.search(prompt)) and self._taken(index):
                 return rule
         return None
 

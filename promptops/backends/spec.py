@@ -1,4 +1,4 @@
-"""Model specs: ``extractive``, ``openai:NAME``, ``scripted:FILE`` and, one day, others: text in, backend out."""
+"""Model specs: from the text that names a model, everywhere one is named, to the backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from promptops.errors import NotFoundError, UsageError
 from promptops.tokens import counter
 from promptops.types import Backend
 
-KINDS = ("extractive", "openai:NAME", "scripted:FILE")
+KINDS = ("extractive", "openai:NAME", "langchain:MODULE:ATTR", "scripted:FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,15 @@ def _openai(name: str, options: Options) -> Backend:
     )
 
 
+def _langchain(name: str, options: Options) -> Backend:
+    from promptops.backends.langchain import LangChain, load
+
+    model = load(name)
+    known = str(getattr(model, "model_name", None) or getattr(model, "model", None) or name)
+    by = counter(known, tokenizer=options.tokenizer, estimate=options.estimate_tokens)
+    return LangChain(name, model, by, options.window)
+
+
 def _scripted(name: str, options: Options) -> Backend:
     from promptops.backends.scripted import Scripted
 
@@ -65,5 +74,6 @@ def _scripted(name: str, options: Options) -> Backend:
 _MAKERS: dict[str, Callable[[str, Options], Backend]] = {
     "extractive": _extractive,
     "openai": _openai,
+    "langchain": _langchain,
     "scripted": _scripted,
 }

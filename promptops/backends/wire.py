@@ -142,16 +142,27 @@ def of_exception(exc: BaseException, place: str, *, seconds: float = 0.0, hide: 
     if response is not None:
         return error(place, _answer(exc, response, hide))
     names = {kind.__name__ for link in _chain(exc) for kind in type(link).__mro__}
+    return _unsent(exc, place, names) or _lost(exc, place, names, seconds)
+
+
+def _unsent(exc: BaseException, place: str, names: set[str]) -> CallError | None:
+    """The error of a call that cannot have reached the server."""
     if names & _CERTIFICATE:
         return AccessError(f"{place}: the server's certificate is not trusted; check OPENAI_BASE_URL or SSL_CERT_FILE")
     if names & _UNSENDABLE:
         return AccessError(f"{place}: not an address that can be asked; check OPENAI_BASE_URL")
-    if _unconnected(exc, names):
-        return UnreachableError(
-            f"{place}: cannot be reached ({_reason(exc, names)}); check OPENAI_BASE_URL and that the server is running"
-        )
     if "UnicodeEncodeError" in names:
         return RejectedError(f"{place}: the prompt holds half a character (a lone surrogate); clean the document")
+    if _unconnected(exc, names):
+        reason = _reason(exc, names)
+        return UnreachableError(
+            f"{place}: cannot be reached ({reason}); check OPENAI_BASE_URL and that the server is running"
+        )
+    return None
+
+
+def _lost(exc: BaseException, place: str, names: set[str], seconds: float) -> CallError:
+    """The error of a call that may have been answered, and so billed, where no whole answer came back."""
     if _timed_out(exc, names):
         return TransientError(f"{place}: no answer within {seconds:.0f} s", billed=True)
     return TransientError(f"{place}: the connection broke before the reply was whole ({_last(exc)})", billed=True)

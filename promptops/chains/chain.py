@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,9 +18,13 @@ from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
 from promptops.plans.spec import Model, Spec, Step
 from promptops.prompts import Library
+from promptops.prompts.front_matter import fits
 from promptops.resources import library
 from promptops.types import Sampling, Source
-from promptops.yamlfile import validated
+from promptops.yamlfile import line_of, validated
+
+if TYPE_CHECKING:
+    from promptops.prompts.template import Template
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -78,7 +83,8 @@ def load(name: str) -> Chain:
     except (OSError, UnicodeDecodeError) as failure:
         raise ChainError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
     file = validated(_File, text, str(path), ChainError)
-    return Chain(file.name, file.description, file.plan, file.settings, _steps(file, path, Library(folders)))
+    steps = _Steps(path, text, Library(folders)).all(file)
+    return Chain(file.name, file.description, file.plan, file.settings, steps)
 
 
 def names() -> list[str]:
@@ -89,8 +95,8 @@ def names() -> list[str]:
 def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
     if name.endswith(SUFFIXES):
         path = Path(name)
-        if not path.is_file():
-            raise NotFoundError(f"chain file {name!r} is not there")
+        if not os.path.isfile(name):
+            raise NotFoundError(f"chain file {name!r} is not there; check the path")
         return path, (path.parent, path.parent / "templates")
     if name in names():
         return library("chains") / f"{name}.yaml", ()
@@ -101,32 +107,51 @@ def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
     )
 
 
-def _steps(file: _File, path: Path, templates: Library) -> dict[str, Step]:
-    needed = _PLANS[file.plan][1]
-    for step in needed:
-        if step not in file.steps:
-            raise ChainError(f"{path}: steps: {file.plan} needs a step {step!r}")
-    for step in file.steps:
-        if step not in needed:
-            raise ChainError(f"{path}: steps.{step}: {file.plan} has no such step (steps: {', '.join(needed)})")
-    return {name: _step(name, spec, path, needed[name], templates) for name, spec in file.steps.items()}
+class _Steps:
+    """Finds the template of each step and checks that the two go together; every complaint with its file and line."""
 
+    def __init__(self, path: Path, text: str, templates: Library) -> None:
+        self._path = path
+        self._text = text
+        self._templates = templates
 
-def _step(name: str, spec: _Step, path: Path, given: tuple[str, ...], templates: Library) -> Step:
-    try:
-        template = templates.template(spec.template)
-    except NotFoundError as failure:
-        raise ChainError(f"{path}: steps.{name}.template: {failure}") from None
-    known = {*given, *Settings.model_fields, *spec.inputs}
-    for name_given in spec.inputs:
-        if name_given not in template.inputs:
-            raise ChainError(f"{path}: steps.{name}.inputs.{name_given}: {spec.template} has no such input")
-    for wanted, declared in template.inputs.items():
-        if declared.required and wanted not in known:
-            raise TemplateError(
-                f"{template.path}: input {wanted!r} has no default and step {name!r} of {path.name} does not give it "
-                f"(it gives: {', '.join(sorted(known))})"
-            )
-    if given[0] not in template.inputs:
-        raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
-    return Step(name, template, Sampling(spec.temperature, spec.top_p, spec.seed), spec.inputs)
+    def all(self, file: _File) -> dict[str, Step]:
+        """The steps of ``file``; raises ``ChainError`` or ``TemplateError``."""
+        needed = _PLANS[file.plan][1]
+        for step in needed:
+            if step not in file.steps:
+                raise self._error(("steps",), f"{file.plan} needs a step {step!r}")
+        for step in file.steps:
+            if step not in needed:
+                raise self._error(("steps", step), f"{file.plan} has no such step (steps: {', '.join(needed)})")
+        return {name: self._step(name, spec, needed[name]) for name, spec in file.steps.items()}
+
+    def _step(self, name: str, spec: _Step, given: tuple[str, ...]) -> Step:
+        try:
+            template = self._templates.template(spec.template)
+        except NotFoundError as failure:
+            raise self._error(("steps", name, "template"), str(failure)) from None
+        self._check_inputs(name, spec, given, template)
+        known = {*given, *Settings.model_fields, *spec.inputs}
+        for wanted, declared in template.inputs.items():
+            if declared.required and wanted not in known:
+                raise TemplateError(
+                    f"{template.path}: input {wanted!r} has no default and step {name!r} of {self._path.name} does not "
+                    f"give it (it gives: {', '.join(sorted(known))})"
+                )
+        if given[0] not in template.inputs:
+            raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
+        return Step(name, template, Sampling(spec.temperature, spec.top_p, spec.seed), spec.inputs)
+
+    def _check_inputs(self, name: str, spec: _Step, given: tuple[str, ...], template: Template) -> None:
+        for key, value in spec.inputs.items():
+            place = ("steps", name, "inputs", key)
+            if key in given:
+                raise self._error(place, "the documents give this input; take it out here")
+            if key not in template.inputs:
+                raise self._error(place, f"{spec.template} has no such input")
+            if not fits(value, template.inputs[key].type):
+                raise self._error(place, f"{value!r} is not of type {template.inputs[key].type}")
+
+    def _error(self, place: tuple[str, ...], what: str) -> ChainError:
+        return ChainError(f"{self._path}:{line_of(self._text, *place)}: {'.'.join(place)}: {what}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promptops.chunking import grades
 from promptops.chunking.graphemes import fill_gap
-from promptops.chunking.structure import protect
+from promptops.chunking.structure import fences, protect, protect_rows
 from promptops.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -21,24 +21,48 @@ if TYPE_CHECKING:
 _PIECES = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,12})|\s+")
 _GAP_COST = np.float32(grades.INSIDE + 10)
 _FINEST = 16
+_INDENT_MAX = 120
 
 
 @dataclass(slots=True)
 class Borders:
     """Border i stands after i tokens: ``ends[i]`` in the text, ``cost[i]`` to cut there.
 
-    ``additive`` says that the tokens between two safe borders are as many alone as they are in the text.
+    ``additive`` says that the tokens between two safe borders are as many alone as they are in the text, and
+    ``line_split`` that a line break is such a border whatever spaces follow it.
     """
 
     text: str
     ends: NDArray[np.int64]
     cost: NDArray[np.float32]
     pairs: NDArray[np.uint16]
-    additive: bool
+    additive: bool = False
+    line_split: bool = False
+    blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """Start and end of each code fence."""
 
-    def safe(self, first: int, last: int) -> NDArray[np.intp]:
-        """The safe borders from ``first`` up to, not including, ``last``."""
-        return np.flatnonzero(grades.safe(self.pairs[first:last])) + first
+    def in_fence(self, place: int) -> bool:
+        """Whether a place in the text lies inside a code fence, or in one that the text does not close."""
+        starts, ends = self.blocks[:, 0], self.blocks[:, 1]
+        return bool(((starts < place) & ((place < ends) | (ends == len(self.text)))).any())
+
+    def first_safe(self, first: int, last: int) -> int | None:
+        """The first safe border from ``first`` up to, not including, ``last``."""
+        found = np.flatnonzero(grades.safe(self.pairs[first:last]))
+        return first + int(found[0]) if len(found) else None
+
+    def last_safe(self, first: int, last: int) -> int | None:
+        """The last safe border from ``first`` up to, not including, ``last``."""
+        found = np.flatnonzero(grades.safe(self.pairs[first:last]))
+        return first + int(found[-1]) if len(found) else None
+
+    def indented(self, border: int) -> bool:
+        """Whether the border stands after a line break and before an indented line, where such borders are safe."""
+        at = int(self.ends[border])
+        if not self.line_split or self.text[at - 1 : at] != "\n" or self.text[at] not in " \t":
+            return False
+        following = self.text[at : at + _INDENT_MAX].lstrip(" \t")
+        return bool(following) and not following[0].isspace()
 
 
 def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: bool = False) -> Borders:
@@ -47,7 +71,10 @@ def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: boo
     found = _by_tokens(text, points, counter, style) if isinstance(counter, Vocabulary) else None
     if found is None:
         found = _by_pieces(text, points, counter, style)
-    protect(text, found.ends, found.cost, budget, style, fenced=fenced)
+    found.blocks = np.array(list(fences(text, points, fenced=fenced)), np.int64).reshape(-1, 2)
+    protect(found.blocks, found.ends, found.cost, budget)
+    if style == "markdown":
+        protect_rows(text, found.ends, found.cost)
     _fill_gaps(found, budget)
     found.cost[-1] = 0
     return found
@@ -57,29 +84,18 @@ def _by_tokens(text: str, points: NDArray[np.uint32], vocabulary: Vocabulary, st
     """One border after each token; ``None`` where the tokens do not spell the text, as after a normalization."""
     tokens = vocabulary.encode_flat(text)
     ends, inside = vocabulary.lengths.of(tokens)
-    surplus = int(ends[-1]) - len(text) if len(ends) else 1
+    surplus = int(ends[-1]) - len(text)
     if surplus not in (0, 1) or (surplus and vocabulary.additive):
         return None
     if surplus:
-        ends = np.maximum(ends - surplus, 0)
-    offsets = np.clip(ends[:-1], 1, len(text) - 1) if len(text) > 1 else ends[:0]
-    graded = grades.grade(text, points, offsets, style)
-    graded.cost[inside[1 : len(offsets) + 1]] = grades.FORBIDDEN
+        np.maximum(ends - 1, 0, out=ends)
+    graded = grades.grade(points, ends, style)
+    split = inside.nonzero()[0]
     if surplus:
-        graded.cost[ends[:-1] != offsets] = grades.FORBIDDEN
-    return _bordered(text, ends, graded, additive=vocabulary.additive)
-
-
-def _bordered(text: str, ends: NDArray[np.int64], graded: grades.Grades, *, additive: bool) -> Borders:
-    """With the borders at both ends of the text, which cost nothing."""
-    size = len(ends) + 1
-    cost = np.zeros(size, np.float32)
-    pairs = np.zeros(size, np.uint16)
-    cost[1 : len(graded.cost) + 1] = graded.cost
-    pairs[1 : len(graded.pairs) + 1] = graded.pairs
-    whole = np.zeros(size, np.int64)
-    whole[1:] = ends
-    return Borders(text, whole, cost, pairs, additive)
+        split = np.append(split, (ends == 0).nonzero()[0][1:])
+    graded.cost[split] = grades.FORBIDDEN
+    graded.pairs[split] = 0
+    return Borders(text, ends, graded.cost, graded.pairs, vocabulary.additive, vocabulary.line_split)
 
 
 def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: str) -> Borders:
@@ -94,12 +110,11 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     last[-2:-1] &= ticks[-2:-1] < total
     ticks, offsets = np.minimum(ticks[last], total), offsets[last]
     ticks[-1] = total
-    graded = grades.grade(text, points, offsets[:-1], style)
-    ends = np.interp(np.arange(total + 1), np.append(0, ticks), np.append(0, offsets)).astype(np.int64)
+    whole, places = np.append(0, ticks), np.append(0, offsets)
+    ends = np.interp(np.arange(total + 1), whole, places).astype(np.int64)
     cost = np.full(total + 1, grades.FORBIDDEN, np.float32)
-    cost[ticks[:-1]] = graded.cost
-    cost[0] = 0
-    return Borders(text, ends, cost, np.zeros(total + 1, np.uint16), additive=False)
+    cost[whole] = grades.grade(points, places, style).cost
+    return Borders(text, ends, cost, np.zeros(total + 1, np.uint16))
 
 
 def _fill_gaps(found: Borders, budget: int) -> None:

@@ -1,7 +1,7 @@
 """Exact token counts of the chunks between chosen borders, without encoding the text a second time.
 
-Between two safe borders a chunk has as many tokens alone as in the whole text. At a border that is not safe, only the
-few characters from the last safe border before it, and up to the next one after it, are counted again.
+Between two safe borders a chunk has as many tokens alone as in the whole text. Where a chunk begins or ends at a border
+that is not safe, only the few characters up to the next safe one inside the chunk are counted again.
 """
 
 from __future__ import annotations
@@ -24,40 +24,23 @@ def exact_counts(borders: Borders, cuts: list[int], counter: Counter) -> list[in
         return [_count(borders, start, cut, counter) for start, cut in zip(starts, cuts, strict=True)]
     safe = grades.safe(borders.pairs.take(cuts)).tolist()
     safe[-1] = True
-    counts = [cut - start for start, cut in zip(starts, cuts, strict=True)]
-    for index, cut in enumerate(cuts):
-        if not safe[index] and not _indented(borders, cut):
-            _correct(borders, cuts, counts, index, counter)
+    safe = [fine or borders.indented(cut) for fine, cut in zip(safe, cuts, strict=True)]
     return [
-        _count(borders, start, cut, counter) if tokens < 0 else tokens
-        for start, cut, tokens in zip(starts, cuts, counts, strict=True)
+        cut - start if fine and fine_before else _recount(borders, (start, fine_before), (cut, fine), counter)
+        for start, fine_before, cut, fine in zip(starts, [True, *safe[:-1]], cuts, safe, strict=True)
     ]
+
+
+def _recount(borders: Borders, begin: tuple[int, bool], end: tuple[int, bool], counter: Counter) -> int:
+    """The tokens of one chunk whose ends, given with whether they are safe, are not both so."""
+    start, cut = begin[0], end[0]
+    left = start if begin[1] else borders.first_safe(start + 1, min(cut, start + _REACH))
+    right = cut if end[1] else borders.last_safe(max(start + 1, cut - _REACH), cut)
+    if left is None or right is None or left > right:
+        return _count(borders, start, cut, counter)
+    edges = (_count(borders, first, last, counter) for first, last in ((start, left), (right, cut)) if first < last)
+    return right - left + sum(edges)
 
 
 def _count(borders: Borders, start: int, cut: int, counter: Counter) -> int:
     return counter.count(borders.text[borders.ends[start] : borders.ends[cut]])
-
-
-def _correct(borders: Borders, cuts: list[int], counts: list[int], index: int, counter: Counter) -> None:
-    """Count again around one border; a chunk with no safe border near is marked with a count below 0."""
-    cut = cuts[index]
-    start = cuts[index - 1] if index else 0
-    before = borders.safe(max(start + 1, cut - _REACH), cut)
-    after = borders.safe(cut + 1, min(cuts[index + 1], cut + _REACH))
-    if counts[index] >= 0 and len(before):
-        sure = int(before[-1])
-        counts[index] += _count(borders, sure, cut, counter) - (cut - sure)
-    else:
-        counts[index] = _UNSURE
-    if len(after):
-        sure = int(after[0])
-        counts[index + 1] += _count(borders, cut, sure, counter) - (sure - cut)
-    else:
-        counts[index + 1] = _UNSURE
-
-
-_UNSURE = -(1 << 40)
-
-
-def _indented(borders: Borders, cut: int) -> bool:
-    return False

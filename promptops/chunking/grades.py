@@ -37,7 +37,7 @@ _KOREAN_ENDINGS = frozenset(
 
 
 class Grades:
-    """The costs of cutting ``text`` at ``offsets``, and the class pairs at them, from which safe borders are read."""
+    """The cost of each border, and the classes on both sides of it as one number, from which safe borders are read."""
 
     __slots__ = ("cost", "pairs")
 
@@ -46,19 +46,28 @@ class Grades:
         self.pairs = pairs
 
 
-def grade(text: str, points: NDArray[np.uint32], offsets: NDArray[np.int64], style: str) -> Grades:
-    """Costs of the borders at ``offsets``, each above 0 and below ``len(text)``; ``points`` are its code points."""
+def grade(points: NDArray[np.uint32], ends: NDArray[np.int64], style: str) -> Grades:
+    """The borders at ``ends`` in the text with the code points ``points``; the first and the last, its ends, cost 0."""
+    cost = np.zeros(len(ends), np.float32)
+    pairs = np.zeros(len(ends), np.uint16)
+    offsets = ends[1:-1]
+    if not len(offsets):
+        return Grades(cost, pairs)
     before = c.classes(points.take(offsets - 1))
-    after = c.classes(points.take(offsets))
-    pairs = before.astype(np.uint16) * _KINDS + after
-    cost = _COST.take(pairs)
-    special = _SPECIAL.take(pairs)
-    places = np.flatnonzero(special)
+    after = c.classes(points.take(offsets, mode="clip"))
+    np.multiply(before, _KINDS, out=pairs[1:-1], dtype=np.uint16)
+    pairs[1:-1] += after
+    inner = cost[1:-1]
+    _COST.take(pairs[1:-1], out=inner, mode="clip")
+    special = _SPECIAL.take(pairs[1:-1], mode="clip")
+    places = (special != 0).nonzero()[0]
     kinds = special.take(places)
-    _full_stops(points, offsets, places[kinds == _DOT], cost)
-    _closed(points, offsets, places[kinds == _CLOSED], cost)
-    _korean(points, offsets, places[kinds == _KOREAN], cost)
-    lines.grade_lines(text, points, offsets, places[kinds == _LINE], after, cost, style)
+    _full_stops(points, offsets, places[kinds == _DOT], inner)
+    _closed(points, offsets, places[kinds == _CLOSED], inner)
+    _korean(points, offsets, places[kinds == _KOREAN], inner)
+    if style == "code":
+        np.maximum(inner, CLAUSE, out=inner)
+    lines.grade_lines(points, offsets, places[kinds == _LINE], after, inner, style)
     return Grades(cost, pairs)
 
 
@@ -97,7 +106,11 @@ def _closed(
     """A closing quote or bracket ends a sentence where a stop stands before it."""
     if not len(places):
         return
-    cost[places] = np.where(c.ended(points, offsets[places]), np.float32(SENTENCE), cost[places])
+    ends = offsets[places]
+    following = c.classes(points.take(ends, mode="clip"))
+    goes_on = (following == c.HANGUL) | (following == c.HANGUL_END)  # a particle, as in: he said
+    ending = np.where(goes_on, np.float32(CLAUSE), np.float32(SENTENCE))
+    cost[places] = np.where(c.ended(points, ends), ending, cost[places])
 
 
 def _korean(

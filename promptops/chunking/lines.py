@@ -22,7 +22,7 @@ WRAP = 30.0
 INSIDE_BREAKS = 3.0
 
 _WRAP_MIN, _WRAP_MAX = 30, 160
-_INDENT_MAX = 16
+_INDENT_MAX = 24
 _UNDERLINES = tuple(map(ord, "=-~^\"'`*+#.:_"))
 
 
@@ -40,9 +40,20 @@ class Breaks:
         self.length = np.diff(ends, prepend=0)
         self.points = points
 
+    def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """How many spaces follow each break, up to a limit, and the class of what comes after them."""
+        width = np.zeros(len(self.ends), np.int64)
+        first = following.copy()
+        for step in range(1, _INDENT_MAX + 1):
+            spaced = (first == c.SPACE).nonzero()[0]
+            if not len(spaced):
+                break
+            width[spaced] = step
+            first[spaced] = c.classes(self.points.take(self.ends[spaced] + step, mode="clip"))
+        return width, first
+
 
 def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
-    text: str,
     points: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     places: NDArray[np.intp],
@@ -56,7 +67,7 @@ def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
     breaks = Breaks(points, offsets, places)
     following = after[places]
     if style == "code":
-        graded = _code(breaks, following, offsets, places)
+        graded = _code(breaks, following)
     else:
         graded = _prose(breaks, following)
     if style == "markdown":
@@ -74,7 +85,8 @@ def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.float32]:
     opens = (following >= c.OPENER) & (following <= c.DIGIT) & (following != c.CLAUSE) & (following != c.WIDE_CLAUSE)
     running = opens & ~breaks.blank
     if _wrapped(breaks, following, running, stopped):
-        graded[running & ~stopped] = WRAP
+        _, first = breaks.indents(following)
+        graded[~breaks.blank & ~stopped & (first >= c.OPENER) & (first <= c.DIGIT)] = WRAP
     graded[following == c.BULLET] = ITEM
     graded[breaks.blank] = PARAGRAPH
     return graded
@@ -92,22 +104,17 @@ def _wrapped(
     cased = (kinds == c.LOWER) | (kinds == c.UPPER)
     if cased.mean() > 0.5:  # noqa: PLR2004 - most lines
         alike = (kinds == c.LOWER).mean() > 0.35  # noqa: PLR2004 - log lines start alike, sentences go on anyhow
-    else:
-        alike = bool(lengths.std() < 0.25 * lengths.mean())
+    else:  # scripts without case; records that begin with a figure do not go on
+        alike = (kinds == c.DIGIT).mean() < 0.5 and bool(lengths.std() < 0.25 * lengths.mean())  # noqa: PLR2004
     return bool(alike and _WRAP_MIN / 2 <= middle <= _WRAP_MAX)
 
 
-def _code(
-    breaks: Breaks, following: NDArray[np.uint8], offsets: NDArray[np.int64], places: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The less a line is indented the better a block starts there, best after a blank line; a closing bracket goes on."""
-    token_end = offsets.take(places + 1, mode="clip")
-    spaces = c.classes(breaks.points.take(np.maximum(token_end - 1, 0))) == c.SPACE
-    width = np.where(spaces, token_end - breaks.ends + 1, 1)
-    indent = np.where(following == c.SPACE, np.clip(width, 0, _INDENT_MAX), 0)
-    graded = np.where(breaks.blank, PARAGRAPH, LINE) + indent * 0.5
-    graded[following == c.CLOSER] = ORPHAN
-    return graded.astype(np.float32)
+    indent, first = breaks.indents(following)
+    graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent * 0.5).astype(np.float32)
+    graded[first == c.CLOSER] += ORPHAN
+    return graded
 
 
 def _headings(breaks: Breaks, following: NDArray[np.uint8], graded: NDArray[np.float32]) -> None:

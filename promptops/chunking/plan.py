@@ -17,8 +17,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CHUNK = 20.0
-"""What one more chunk costs, in the unit of the costs of borders: it buys a word cut turned into a sentence end."""
+LEAST_CHARGE = 24.0
+TOKENS_PER_CHARGE = 40
+"""What one more chunk costs, in the unit of the costs of borders: what it takes to turn a cut word into a sentence end,
+and more for large chunks, where good borders are plenty."""
 
 BEYOND = 12.0
 """What a chunk beyond the preferred size costs."""
@@ -40,6 +42,11 @@ class Limits:
         """The limits of a budget: half of the preferred size is the least."""
         aim = budget if preferred is None or budget - preferred < budget // 16 else preferred
         return cls(budget, max(1, aim // 2), aim)
+
+    @property
+    def charge(self) -> float:
+        """What each chunk costs."""
+        return max(LEAST_CHARGE, self.preferred / TOKENS_PER_CHARGE)
 
     def shrunk(self, by: int) -> Limits:
         """The same with a smaller budget."""
@@ -71,33 +78,41 @@ def _totals(cost: NDArray[np.float32], limits: Limits) -> NDArray[np.float32]:
     size, budget, least = len(cost) - 1, limits.budget, limits.least
     best = np.full(budget + size + 1, _INFINITE, np.float32)
     best[budget] = 0
-    charged = cost + np.float32(CHUNK)
+    charged = cost + np.float32(limits.charge)
     beyond = budget - limits.preferred
     block = min(least, beyond) if beyond else least
     width = limits.preferred - least + 1
+    minima = _Minima(width, block)
+    longer = _Minima(beyond, block) if beyond else None
     for first in range(least, size + 1, block):
-        count = min(block, size + 1 - first)
-        low = budget + first - limits.preferred
-        totals = _window_minima(best[low : low + width + count - 1], count)
-        if beyond:
-            longer = _window_minima(best[first : first + beyond + count - 1], count)
-            totals = np.minimum(totals, longer + np.float32(BEYOND))
-        np.add(totals, charged[first : first + count], out=best[budget + first : budget + first + count])
+        last = min(first + block, size + 1)
+        totals = minima.of(best, first + beyond, last - first)
+        if longer:
+            totals = np.minimum(totals, longer.of(best, first, last - first) + np.float32(BEYOND))
+        np.add(totals, charged[first:last], out=best[budget + first : budget + last])
     return best
 
 
-def _window_minima(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The minima of the first ``count`` windows of one width over ``values``, where they just fit."""
-    width = len(values) - count + 1
-    if width < count:
-        return np.asarray(np.lib.stride_tricks.sliding_window_view(values, width).min(axis=1))
-    minima = np.minimum.accumulate(values[count - 1 :: -1])[::-1]
-    if width > count:
-        right = np.minimum.accumulate(values[count:])[width - count - 1 :]
-        return np.minimum(minima, right, out=minima)
-    if count > 1:
-        np.minimum(minima[1:], np.minimum.accumulate(values[count:]), out=minima[1:])
-    return minima
+class _Minima:
+    """The minima of the first windows of one width from a place on; at most ``block`` of them, at most the width."""
+
+    def __init__(self, width: int, block: int) -> None:
+        self._width = width
+        self._left = np.empty(block, np.float32)
+        self._right = np.empty(width, np.float32)
+
+    def of(self, values: NDArray[np.float32], start: int, count: int) -> NDArray[np.float32]:
+        """The minima of the windows from ``start``, ``start + 1`` … : each a tail of the left part, a head of the right."""
+        middle = start + count
+        left, right = self._left[:count], self._right[: self._width - 1]
+        np.minimum.accumulate(values[start:middle][::-1], out=left)
+        if len(right):
+            np.minimum.accumulate(values[middle : middle + self._width - 1], out=right)
+        if self._width == count:
+            np.minimum(left[-2::-1], right, out=left[-2::-1])
+        else:
+            np.minimum(left[::-1], right[self._width - count - 1 :], out=left[::-1])
+        return left[::-1]
 
 
 def _step_back(best: NDArray[np.float32], end: int, limits: Limits, *, last: bool) -> int | None:
@@ -112,7 +127,7 @@ def _step_back(best: NDArray[np.float32], end: int, limits: Limits, *, last: boo
     if lowest == _INFINITE:
         return None
     slack = _SMALL_TAIL if last else 0.0
-    equals = np.flatnonzero(totals <= lowest + slack)
+    equals = (totals <= lowest + slack).nonzero()[0]
     if len(equals) == 1:
         return low + int(equals[0])
     aim = end - end / -(-end // limits.preferred) - low

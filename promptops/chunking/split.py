@@ -1,85 +1,176 @@
-"""Splitting a text into chunks."""
+"""Splitting texts into chunks, one window of text after another."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import regex
-
+from promptops.chunking.exact import exact_counts
+from promptops.chunking.greedy import greedy
+from promptops.chunking.overlap import extend_back
+from promptops.chunking.plan import Limits, plan
+from promptops.chunking.source import Source
+from promptops.chunking.structure import TORN
 from promptops.errors import UsageError
 from promptops.types import Chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from promptops.chunking.borders import Borders
     from promptops.types import Counter
 
-_GRAPHEME = regex.compile(r"\X", regex.DOTALL)
-_GOOD = (regex.compile(r"\n[ \t\r]*\n\s*"), regex.compile(r"[.!?。！？]['\")\]”’」』]*\s+|[。！？]|\n"), regex.compile(r"\s+"))
+Span = tuple[int, int, int]
+"""Start, end and tokens of one chunk."""
+
+_WINDOW = 1 << 19
+_WINDOW_PER_TOKEN = 512
+_WAITING = 2
+_CHARACTERS_PER_TOKEN = 8
+_TRIES = 4
 
 
-def split(text: str, budget: int, counter: Counter, *, overlap: int = 0, format: str = "text") -> list[Chunk]:  # noqa: A002, ARG001
-    """Spans of ``text`` of at most ``budget`` tokens by ``counter`` that tile it; ``[]`` for an empty text.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What chunks are wanted: see ``split``."""
 
-    With ``overlap``, each chunk but the first also starts with up to that many tokens of whole sentences from before;
-    ``cores`` gives the spans without them. A budget smaller than one grapheme raises ``UsageError``.
+    counter: Counter
+    limits: Limits
+    overlap: int
+    style: str
+
+    @classmethod
+    def of(cls, budget: int, counter: Counter, overlap: int, preferred: int | None, style: str) -> Options:
+        """Checked options; ``UsageError`` where they contradict each other."""
+        if budget < 1:
+            raise UsageError(f"a chunk needs a budget of at least 1 token, not {budget}")
+        if not 0 <= overlap <= budget // 2:
+            raise UsageError(f"an overlap of {overlap} tokens is not from 0 to half of the budget of {budget}")
+        core = budget - overlap
+        if preferred is not None and not 1 <= preferred <= core:
+            raise UsageError(f"a preferred size of {preferred} tokens is not from 1 to the {core} that chunks may take")
+        return cls(counter, Limits.of(core, preferred), overlap, style)
+
+
+def split(
+    text: str,
+    budget: int,
+    counter: Counter,
+    *,
+    overlap: int = 0,
+    format: str = "text",  # noqa: A002 - the name that documents use
+    preferred: int | None = None,
+) -> list[Chunk]:
+    """Spans of ``text`` of at most ``budget`` tokens each that tile it; ``[]`` for an empty text.
+
+    ``counter`` counts the tokens, each chunk alone. ``format`` is a document's (``markdown``, ``rst``, ``html``,
+    ``text``, ``code``). With ``overlap``, every chunk but the first also starts with up to that many tokens of whole
+    sentences from before its core; ``cores`` gives the spans without them. ``preferred`` is a size in tokens that chunks
+    only pass, up to the budget, to end at a better place. A budget smaller than one grapheme raises ``UsageError``.
     """
-    if budget < 1:
-        raise UsageError(f"a chunk needs a budget of at least 1 token, not {budget}")
-    if not 0 <= overlap <= budget // 2:
-        raise UsageError(f"the overlap of {overlap} tokens must be from 0 to half of the budget of {budget}")
-    chunks: list[Chunk] = []
-    start = 0
-    while start < len(text):
-        end = _end(text, start, budget - overlap if chunks else budget, counter)
-        begin = _overlap_start(text, start, end, overlap, budget, counter) if chunks else start
-        chunks.append(Chunk(begin, end, text[begin:end], counter.count(text[begin:end])))
-        start = end
-    return chunks
+    return list(stream((text,), budget, counter, overlap=overlap, format=format, preferred=preferred))
 
 
-def cores(chunks: list[Chunk]) -> list[tuple[int, int]]:
-    """The spans of the chunks without what they repeat of the chunk before: they tile the text."""
+def stream(
+    pieces: Iterable[str],
+    budget: int,
+    counter: Counter,
+    *,
+    overlap: int = 0,
+    format: str = "text",  # noqa: A002 - the name that documents use
+    preferred: int | None = None,
+) -> Iterator[Chunk]:
+    """The chunks of the text that ``pieces`` make up, as ``split`` gives them, in memory that the text's size does not move.
+
+    Offsets count from the start of the first piece. Where windows of the text meet, borders may differ from ``split``'s.
+    """
+    options = Options.of(budget, counter, overlap, preferred, format)
+    window = max(_WINDOW, _WINDOW_PER_TOKEN * budget)
+    return _windows(iter(pieces), window, options)
+
+
+def cores(chunks: Sequence[Chunk]) -> list[tuple[int, int]]:
+    """The spans of all chunks of a text without what each repeats of the one before: these tile the text."""
     return [(chunk.start if i == 0 else chunks[i - 1].end, chunk.end) for i, chunk in enumerate(chunks)]
 
 
-def _end(text: str, start: int, budget: int, counter: Counter) -> int:
-    size = budget
-    while start + size < len(text) and counter.count(text[start : start + size]) <= budget:
-        size *= 2
-    ends = [match.end() for match in _GRAPHEME.finditer(text, start, min(len(text), start + size + 64))]
-    if start + size + 64 < len(text) and len(ends) > 1:
-        ends.pop()
-    low, high = 0, len(ends)
-    while low < high:
-        middle = (low + high) // 2
-        if counter.count(text[start : ends[middle]]) <= budget:
-            low = middle + 1
+def _windows(pieces: Iterator[str], window: int, options: Options) -> Iterator[Chunk]:
+    """Chunks of one window at a time; the last two of a window wait for the text that follows."""
+    source = Source(pieces, kept=_CHARACTERS_PER_TOKEN * options.overlap)
+    fenced, size = False, window
+    while True:
+        text, complete = source.ahead(size)
+        if not text:
+            return
+        spans, found = _cut(text, options, fenced=fenced)
+        if not complete:
+            if len(spans) < 2 * _WAITING:
+                size *= 2
+                continue
+            spans = spans[:-_WAITING]
+        yield from _chunks(source, text, spans, options)
+        end = spans[-1][1]
+        fenced = not complete and found.in_fence(end)
+        source.advance(end)
+        size = window
+
+
+def _chunks(source: Source, text: str, spans: list[Span], options: Options) -> Iterator[Chunk]:
+    """The chunks at the spans of one window, each with its overlap."""
+    at = source.position
+    if not options.overlap:
+        for start, end, tokens in spans:
+            yield Chunk(at + start, at + end, text[start:end], tokens)
+        return
+    behind = source.behind()
+    context, moved = behind + text, len(behind)
+    budget = options.limits.budget + options.overlap
+    for start, end, core in spans:
+        span = (moved + start, moved + end, core)
+        begin, tokens = extend_back(context, span, options.overlap, budget, options.counter)
+        yield Chunk(at + begin - moved, at + end, context[begin : moved + end], tokens)
+
+
+def _cut(text: str, options: Options, *, fenced: bool) -> tuple[list[Span], Borders]:
+    """The chunks of one window of text, and all its borders."""
+    from promptops.chunking.borders import borders  # noqa: PLC0415 - NumPy
+
+    limits, counter = options.limits, options.counter
+    found = borders(text, counter, limits.budget, options.style, fenced=fenced)
+    for _ in range(_TRIES):
+        cuts = _planned(found, limits)
+        if cuts is None:
+            break
+        counts = exact_counts(found, cuts, counter)
+        excess = max(counts) - options.limits.budget
+        if excess <= 0:
+            return _spans(found, cuts, counts), found
+        limits = limits.shrunk(excess)
+    if cuts is None:
+        return list(greedy(text, 0, len(text), options.limits.budget, counter)), found
+    return _mended(text, _spans(found, cuts, counts), options), found
+
+
+def _planned(found: Borders, limits: Limits) -> list[int] | None:
+    """The best cuts; smaller chunks are allowed where the limits leave no cuts, or tear what would fit."""
+    cuts = plan(found.cost, limits)
+    while limits.least > 1 and (cuts is None or found.cost[cuts].max() >= TORN):
+        limits = limits.loosened()
+        cuts = plan(found.cost, limits) or cuts
+    return cuts
+
+
+def _spans(found: Borders, cuts: list[int], counts: list[int]) -> list[Span]:
+    ends = found.ends[cuts].tolist()
+    return list(zip([0, *ends[:-1]], ends, counts, strict=True))
+
+
+def _mended(text: str, spans: list[Span], options: Options) -> list[Span]:
+    """The spans with those over the budget split again."""
+    mended: list[Span] = []
+    for start, end, tokens in spans:
+        if tokens <= options.limits.budget:
+            mended.append((start, end, tokens))
         else:
-            high = middle
-    while low and counter.count(text[start : ends[low - 1]]) > budget:
-        low -= 1
-    if not low:
-        needed = counter.count(text[start : ends[0]])
-        raise UsageError(
-            f"the character {text[start:ends[0]]!r} at {start} takes {needed} tokens; the budget of {budget} must be at least that"
-        )
-    limit = ends[low - 1]
-    return limit if limit == len(text) else _good_end(text, start, limit, budget, counter)
-
-
-def _good_end(text: str, start: int, limit: int, budget: int, counter: Counter) -> int:
-    for pattern in _GOOD:
-        found = [match.end() for match in pattern.finditer(text, start + (limit - start) // 2, limit)]
-        for end in reversed(found):
-            if counter.count(text[start:end]) <= budget and regex.match(r"\X", text[end - 1 : end + 8]).end() == 1:
-                return end
-    return limit
-
-
-def _overlap_start(text: str, start: int, end: int, overlap: int, budget: int, counter: Counter) -> int:
-    if not overlap:
-        return start
-    begins = [m.end() for m in _GOOD[1].finditer(text, max(0, start - 8 * overlap), start) if m.end() < start]
-    for begin in begins:
-        if counter.count(text[begin:start]) <= overlap and counter.count(text[begin:end]) <= budget:
-            return begin
-    return start
+            mended.extend(greedy(text, start, end, options.limits.budget, options.counter))
+    return mended

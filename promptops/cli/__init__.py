@@ -14,14 +14,30 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            # What the encoding lacks is escaped: a question mark in its place would lose it.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except PromptopsError as failure:
-        print(f"promptops: {failure}", file=sys.stderr)
+        from promptops.report.words import plain
+
+        print(f"promptops: {plain(str(failure))}", file=sys.stderr)
         raise SystemExit(2 if isinstance(failure, UsageError) else 1) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
+        raise SystemExit(1) from None
+    except OSError as failure:
+        _hush()
+        print(f"promptops: the output cannot be written: {failure.strerror or failure}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _hush() -> None:
+    """Nobody reads standard output any more; what is left in it must not fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -74,7 +74,7 @@ def run(
         window=window,
         base_url=base_url,
         store=options.store(store),
-        max_usd=max_usd,
+        max_usd=options.dollars(max_usd),
         max_tokens=max_tokens,
         concurrency=concurrency,
         timeout=timeout,
@@ -109,7 +109,7 @@ def plan(
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
     )
-    looking.plan(chain, paths, model, {**known, **options.settings(setting)}, as_json=as_json)
+    looking.plan(chain, paths, model, known, options.settings(setting), as_json=as_json)
 
 
 @app.command("count")

@@ -10,9 +10,9 @@ from promptops.cli import tables
 from promptops.cli.progress import note
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
+from promptops.prompts.library import SUFFIX, read
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
-from promptops.report.jsonable import dumps
 from promptops.report.words import plural
 from promptops.tokens import counter
 
@@ -22,19 +22,19 @@ def show_all(*, as_json: bool) -> None:
     library = Library()
     found = [library.template(name).head for name in library.names()]
     if as_json:
-        print(dumps([{"name": head.name, "version": head.version, "description": head.description} for head in found]))
+        tables.json([{"name": head.name, "version": head.version, "description": head.description} for head in found])
     else:
         tables.show(None, [(f"{head.name}@{head.version}", head.description) for head in found], right=0)
 
 
 def show(name: str) -> None:
-    """Print a template's source."""
-    print(Library().template(name).path.read_text(encoding="utf-8"), end="")
+    """Print a template's source, valid or not."""
+    print(read(Library().path(name)), end="")
 
 
 def render(name: str, values: list[str], model: str | None, *, as_json: bool) -> None:
     """Print the rendered messages and their tokens."""
-    template = Library().template(name)
+    template = _library(name).template(name)
     prompt = template.render(**dict(_value(template, pair) for pair in values))
     by = counter(model, tokenizer=None if model else "o200k_base")
     if as_json:
@@ -42,7 +42,7 @@ def render(name: str, values: list[str], model: str | None, *, as_json: bool) ->
             {"role": message.role, "content": message.content, "tokens": by.count(message.content)}
             for message in prompt.messages
         ]
-        print(dumps({"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by)}))
+        tables.json({"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by)})
         return
     for message in prompt.messages:
         print(f"--- {message.role}\n{message.content}\n")
@@ -51,18 +51,24 @@ def render(name: str, values: list[str], model: str | None, *, as_json: bool) ->
 
 def lint(names: list[str]) -> int:
     """Print every finding; 1 where there is one."""
-    library = Library()
+    checked = names or Library().names()
     findings = 0
-    for name in names or library.names():
+    for name in checked:
+        library = _library(name)
         try:
-            for finding in check(library.template(name)):
+            for finding in check(library.template(name), library):
                 print(finding)
                 findings += 1
         except TemplateError as failure:
             print(failure)
             findings += 1
-    note(f"{plural(len(names or library.names()), 'template')}, {plural(findings, 'finding')}")
+    note(f"{plural(len(checked), 'template')}, {plural(findings, 'finding')}")
     return 1 if findings else 0
+
+
+def _library(name: str) -> Library:
+    """The library for ``name``; a file finds what it includes in its own folder too."""
+    return Library([Path(name).parent] if name.endswith(SUFFIX) else ())
 
 
 def _value(template: Template, pair: str) -> tuple[str, Any]:

@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 from promptops import documents
 from promptops.cli import tables
 from promptops.cli.progress import note
+from promptops.cli.spool import spooled
 from promptops.errors import DocumentError, NotFoundError, UsageError
 from promptops.report import jsonable
 from promptops.report.words import dollars, plural, spent
-from promptops.store import GROUPINGS, Database, Grouping, Ledger, Row
+from promptops.store import GROUPINGS, Database, Ledger, Row
 from promptops.types import Totals
 
 _FIGURES = ("calls", "tokens in", "cached", "tokens out", "US dollars")
 
 
-def plan(chain: str, paths: list[str], model: str, known: dict[str, Any], *, as_json: bool) -> None:
+def plan(
+    chain: str, paths: list[str], model: str, known: dict[str, Any], settings: dict[str, Any], *, as_json: bool
+) -> None:
     """Print an estimate."""
     from promptops import api
+    from promptops.plans.settings import Settings
 
-    estimate = api.plan(chain, paths, model, **known)
+    Settings().updated(settings)  # or one named like an option would be taken for it
+    with spooled(paths) as given:
+        estimate = api.plan(chain, given.paths, model, **known, **settings)
+        estimate = replace(estimate, unreadable=tuple(given.result(found) for found in estimate.unreadable))
     for found in estimate.unreadable:
         note(f"{jsonable.printable(found.source)}: {found.status}: {found.error}")
     if as_json:
-        print(jsonable.dumps(jsonable.estimate(estimate)))
+        tables.json(jsonable.estimate(estimate))
         return
     print(f"{estimate.chain} · {estimate.model} · {plural(estimate.documents, 'document')}")
     print()
     rows = [(f"{level.step}, level {level.level}", *_figures(level.expected)) for level in estimate.levels]
     tables.show(("", *_FIGURES), [*rows, ("expected", *_figures(estimate.expected)), ("at most", *_figures(estimate.most))])
     if estimate.stored:
-        print(f"\n{plural(estimate.stored, 'reply')} already in the store cost nothing.".replace("replys", "replies"))
+        print(f"\nBeside these, {plural(estimate.stored, 'reply')} from the store cost nothing.")
     if not estimate.exact:
         print("\nTokens are estimates that err high: no tokenizer of this model is known.")
 
 
 def count(paths: list[str], model: str | None, tokenizer: str | None, *, estimate: bool, as_json: bool) -> int:
-    """Print tokens per file and in all; 3 where some could not be read."""
+    """Print tokens per file and in all; 3 where some could not be read, 1 where none could."""
     from promptops.tokens import counter
 
     by = counter(model, tokenizer=tokenizer or (None if model else "o200k_base"), estimate=estimate)
@@ -49,10 +58,12 @@ def count(paths: list[str], model: str | None, tokenizer: str | None, *, estimat
             counted.append((jsonable.printable(source.name), by.count(documents.load(source).text)))
         except DocumentError as failure:
             note(str(failure))
+    if not counted:
+        return 1
     total = sum(tokens for _, tokens in counted)
     if as_json:
         files = [{"source": name, "tokens": tokens} for name, tokens in counted]
-        print(jsonable.dumps({"tokenizer": by.name, "exact": by.exact, "files": files, "tokens": total}))
+        tables.json({"tokenizer": by.name, "exact": by.exact, "files": files, "tokens": total})
     else:
         mark = "" if by.exact else " (estimate)"
         rows = [(f"{tokens:,}", name) for name, tokens in counted]
@@ -68,15 +79,15 @@ def ledger(by: str, run: str | None, store: str, *, as_json: bool) -> None:
     """Print what was spent."""
     if by not in GROUPINGS:
         raise UsageError(f"--by {by!r}: choose one of {', '.join(GROUPINGS)}")
-    import os
-
     if not os.path.exists(store):
         raise NotFoundError(f"no store at {store!r} yet; a run makes one, --store FILE names another")
     database = Database(store)
-    rows = Ledger(database).rows(cast(Grouping, by), run)
+    rows = Ledger(database).rows(by, run)
     database.close()
+    if run is not None and not rows:
+        raise NotFoundError(f"no run {run!r} in {store}; see them with: promptops ledger")
     if as_json:
-        print(jsonable.dumps([jsonable.ledger(row) for row in rows]))
+        tables.json([jsonable.ledger(row) for row in rows])
         return
     lines = [(_key(row, by), *_figures(row.totals)) for row in rows]
     known = [row.totals for row in rows if not row.possibly_billed]
@@ -93,7 +104,7 @@ def inspect(path: str, context: int | None, parallel: int, *, as_json: bool) -> 
 
     found = look(path, context=context, parallel=parallel)
     if as_json:
-        print(jsonable.dumps(found.as_dict()))
+        tables.json(found.as_dict())
     else:
         tables.show(None, list(found.lines()), right=0)
 

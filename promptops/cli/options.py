@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ MaxUsd = Annotated[str | None, typer.Option(metavar="X", help="Send nothing that
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Send nothing that could pass N tokens, in and out.")]
 Concurrency = Annotated[int | None, typer.Option(metavar="N", help="Calls in flight at once.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what the store already knows.")]
-Timeout = Annotated[float | None, typer.Option(metavar="S", help="The most seconds one call may take.")]
+Timeout = Annotated[float | None, typer.Option(metavar="S", min=0.001, help="The most seconds one call may take.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -54,6 +55,19 @@ def settings(given: list[str] | None) -> dict[str, Any]:
     return pairs
 
 
+def dollars(given: str | None) -> Decimal | None:
+    """US dollars; raises ``UsageError`` where that is no amount of money."""
+    if given is None:
+        return None
+    try:
+        amount = Decimal(given)
+    except ArithmeticError:
+        amount = Decimal("nan")
+    if not amount.is_finite():
+        raise UsageError(f"--max-usd {given!r}: not a number of US dollars, such as 2 or 0.50")
+    return amount
+
+
 def store(given: str | None) -> str:
     """The store file: as given, ``PROMPTOPS_STORE``, or one in the user's state folder."""
     if given or (given := os.environ.get("PROMPTOPS_STORE")):
@@ -64,4 +78,6 @@ def store(given: str | None) -> str:
 
 def connection(**given: Any) -> dict[str, Any]:
     """The options that were given; the others keep their defaults."""
+    if (window := given.get("window")) is not None and window < 1:
+        raise UsageError(f"--window must be more than 0 tokens, not {window}")
     return {name: value for name, value in given.items() if value is not None and value is not False}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
 from promptops.report.jsonable import printable
-from promptops.report.words import dollars, duration
+from promptops.report.words import dollars, duration, plain, plural
 from promptops.types import Source, Totals
 
 if TYPE_CHECKING:
@@ -23,12 +25,32 @@ _RECENT = 30.0
 
 
 class Plain(Observer):
-    """Says nothing but what went wrong."""
+    """Says nothing but what went wrong, and the same thing once."""
+
+    def __init__(self) -> None:
+        self._said: str | None = None
+        self._more = 0
 
     def finished(self, result: DocumentResult, size: int) -> None:
-        """One line for a document without a full answer."""
-        if result.error:
-            note(f"{printable(result.source)}: {result.status}: {result.error}")
+        """One line for a document without a full answer; what stopped the whole run is said at its end."""
+        if not result.error or result.stopped:
+            return
+        if result.error == self._said:
+            self._more += 1
+            return
+        self._said_again()
+        self._said = result.error
+        note(f"{printable(result.source)}: {result.status}: {result.error}")
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Room on the terminal for what goes to standard output."""
+        yield
+
+    def _said_again(self) -> None:
+        if self._more:
+            note(f"… and the same for {plural(self._more, 'more document')}")
+        self._more = 0
 
     def __enter__(self) -> Plain:
         return self
@@ -36,13 +58,14 @@ class Plain(Observer):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to take down."""
+        self._said_again()
 
 
 class Live(Plain):
     """Documents, calls, tokens, money of its cap, and time left, on one line that stays at the bottom."""
 
     def __init__(self, cap: Decimal | None) -> None:
+        super().__init__()
         self._cap = cap
         self._sent = Totals()
         self._pace = Pace()
@@ -66,6 +89,16 @@ class Live(Plain):
         left = self._pace.left()
         self._progress.update(self._task, advance=1, left=f"{duration(left)} left" if left is not None else "")
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The line is taken away meanwhile, where both are the same terminal."""
+        if not sys.stdout.isatty():
+            yield
+            return
+        self._progress.stop()
+        yield
+        self._progress.start()
+
     def __enter__(self) -> Live:
         self._progress.start()
         return self
@@ -74,11 +107,12 @@ class Live(Plain):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        super().__exit__(kind, value, trace)
 
     def _figures(self) -> str:
         sent = self._sent
         money = dollars(sent.usd) + (f" of {dollars(self._cap)}" if self._cap is not None else "")
-        return f"{sent.calls:,} calls · {sent.input_tokens:,} in {sent.output_tokens:,} out · {money}"
+        return f"{plural(sent.calls, 'call')} · {sent.input_tokens:,} in {sent.output_tokens:,} out · {money}"
 
 
 class Pace:
@@ -111,9 +145,9 @@ def observer(cap: Decimal | None) -> Plain:
     return Plain()
 
 
-def note(text: str) -> None:
-    """One line on stderr."""
-    print(f"promptops: {text}", file=sys.stderr, flush=True)
+def note(text: str, command: str = "") -> None:
+    """One line on stderr; ``command`` is to be copied, so it stays as it is."""
+    print(f"promptops: {plain(text)}{command}", file=sys.stderr, flush=True)
 
 
 def _moves() -> bool:
@@ -135,6 +169,6 @@ def _bar() -> Progress:
         TextColumn("{task.fields[left]}"),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=False,
         redirect_stderr=True,
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from promptops import api
 from promptops.cli import progress
+from promptops.cli.spool import spooled
 from promptops.client import Client
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as driver
@@ -21,8 +23,9 @@ from promptops.drivers.run import Result
 from promptops.plans.results import DocumentResult
 from promptops.prices import FREE
 from promptops.report import jsonable
-from promptops.report.folder import Folder
-from promptops.report.words import dollars, duration, plural, spent
+from promptops.report.folder import INDEX, Folder
+from promptops.report.words import dollars, duration, plain, plural, spent
+from promptops.types import Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}
 INTERRUPTED = 130
@@ -43,14 +46,15 @@ class Asked:
 
 def run(asked: Asked) -> int:
     """Run it and print what came of it; returns the exit status."""
-    with api.connect(asked.model, **asked.connection) as client:
-        job = api.job(asked.chain, asked.paths, client.backend, asked.settings)
+    with api.connect(asked.model, **asked.connection) as client, spooled(asked.paths) as given:
+        job = api.job(asked.chain, given.paths, client.backend, asked.settings)
+        job = replace(job, sources=[given.source(source) for source in job.sources])
         try:
             result = asyncio.run(_run(asked, job, client))
         except KeyboardInterrupt:
-            progress.note(f"stopped; what is paid for is kept. To go on: {command()}")
+            progress.note("stopped; what is paid for is kept. To go on: ", command())
             return INTERRUPTED
-    _conclude(result)
+    _conclude(result, asked.out)
     return EXIT[result.status]
 
 
@@ -58,10 +62,13 @@ async def _run(asked: Asked, job: Job, client: Client) -> Result:
     estimate = await _estimate(asked, job, client)
     with ExitStack() as stack:
         observer = stack.enter_context(progress.observer(client.budget.max_usd))
-        add, close = _output(asked, job, stack)
+        sinks = list(_sinks(asked, job, client, estimate, stack))
         try:
-            result = await driver.run(job, client, estimate=estimate, observer=observer, sink=add)
-            close(result)
+            result = await driver.run(
+                job, client, estimate=estimate, observer=observer, sink=lambda found: _hand_on(found, sinks, observer)
+            )
+            for sink in sinks:
+                sink.end(result)
         finally:
             await client.aclose()
     return result
@@ -81,20 +88,70 @@ async def _estimate(asked: Asked, job: Job, client: Client) -> Estimate | None:
     return estimate
 
 
-def _output(
-    asked: Asked, job: Job, stack: ExitStack
-) -> tuple[Callable[[DocumentResult], None], Callable[[Result], None]]:
-    """Where each document goes, and what is written once all is done."""
-    if asked.json:
-        writer = jsonable.ObjectWriter(sys.stdout)
-        cut_short = {"chain": asked.chain, "model": job.backend.name, "status": "incomplete"}
-        stack.callback(lambda: writer.close(cut_short))
-        return writer.add, lambda result: writer.close(jsonable.rest(result))
+class Sink(Protocol):
+    """Somewhere for results to go."""
+
+    def add(self, result: DocumentResult) -> None:
+        """One document is done."""
+
+    def end(self, result: Result) -> None:
+        """All is done."""
+
+
+def _sinks(
+    asked: Asked, job: Job, client: Client, estimate: Estimate | None, stack: ExitStack
+) -> Iterator[Sink]:
+    """Where results go: a folder, one JSON object, or text where neither is asked for."""
     if asked.out is not None:
-        folder = stack.enter_context(Folder(asked.out, job.backend.name))
-        return folder.add, folder.close
-    text = _Text(alone=len(job.sources) == 1)
-    return text.add, text.close
+        yield stack.enter_context(Folder(asked.out, job.backend.name))
+    if asked.json:
+        sink = _Json(job, estimate)
+        stack.enter_context(client.listening(sink.heard))
+        stack.callback(sink.cut_short)
+        yield sink
+    elif asked.out is None:
+        yield _Text(alone=len(job.sources) == 1)
+
+
+def _hand_on(result: DocumentResult, sinks: list[Sink], observer: progress.Plain) -> None:
+    with observer.aside():
+        for sink in sinks:
+            sink.add(result)
+
+
+class _Json:
+    """One JSON object on standard output, whole even where the run is cut short."""
+
+    def __init__(self, job: Job, estimate: Estimate | None) -> None:
+        self._writer = jsonable.ObjectWriter(sys.stdout)
+        self._job = job
+        self._estimate = estimate
+        self._run: str | None = None
+        self._sent = Totals()
+
+    def heard(self, tags: Tags, totals: Totals) -> None:
+        self._run = tags.run
+        self._sent = self._sent + totals
+
+    def add(self, result: DocumentResult) -> None:
+        self._writer.add(result)
+
+    def end(self, result: Result) -> None:
+        self._writer.close(jsonable.rest(result))
+
+    def cut_short(self) -> None:
+        """End an object that has not ended; does nothing to one that has."""
+        self._writer.close(
+            {
+                "run": self._run,
+                "chain": self._job.chain.name,
+                "model": self._job.backend.name,
+                "status": "incomplete",
+                "corpus": None,
+                "usage": jsonable.usage(self._sent),
+                "estimate": jsonable.estimate(self._estimate),
+            }
+        )
 
 
 class _Text:
@@ -102,27 +159,31 @@ class _Text:
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone
+        # A terminal obeys control characters, wherever the document had them from; a file or a pipe gets all.
+        self._shown = partial(plain, keep="\n\t") if sys.stdout.isatty() else str
 
     def add(self, result: DocumentResult) -> None:
         if result.text:
             heading = "" if self._alone else f"## {jsonable.printable(result.source)}\n\n"
-            print(f"{heading}{result.text}\n", flush=True)
+            print(self._shown(f"{heading}{result.text}\n"), flush=True)
 
-    def close(self, result: Result) -> None:
+    def end(self, result: Result) -> None:
         if result.corpus is not None and result.corpus.text:
-            print(f"# Overview\n\n{result.corpus.text}", flush=True)
+            print(self._shown(f"# Overview\n\n{result.corpus.text}"), flush=True)
 
 
-def _conclude(result: Result) -> None:
+def _conclude(result: Result, out: Path | None) -> None:
     progress.note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
-    if result.reason and (result.status == "failed" or result.stopped):
+    if out is not None:
+        progress.note(f"written to {out / INDEX}")
+    if result.reason and result.stopped:
         progress.note(result.reason)
     if result.corpus is not None and result.corpus.error:
         progress.note(f"overview: {result.corpus.error}")
     if result.status == "incomplete" or result.stopped:
-        progress.note(f"to go on, paying nothing twice: {command()}")
+        progress.note("to go on, paying nothing twice: ", command())
 
 
 def command() -> str:
-    """The command line as it was given."""
-    return shlex.join(["promptops", *sys.argv[1:]])
+    """The command line as it was given, but for what would have everything asked and paid for again."""
+    return shlex.join(["promptops", *(word for word in sys.argv[1:] if word != "--fresh")])

@@ -1,8 +1,17 @@
-"""Tables: aligned columns that fit any script, plain enough for a pipe."""
+"""What commands print beside a run's results: JSON, and aligned columns that fit any script, plain enough for a pipe."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from typing import Any
+
+from promptops.report.jsonable import dumps
+
+
+def json(value: Any) -> None:
+    """Print one JSON value, escaped as far as the encoding of standard output needs."""
+    print(dumps(value, sys.stdout))
 
 
 def show(head: Sequence[str] | None, rows: Sequence[Sequence[str]], *, right: int | None = None) -> None:

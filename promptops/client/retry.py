@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenacity import AsyncRetrying, RetryCallState, retry_base, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_base, wait_exponential, wait_random
 from tenacity.wait import wait_base
 
 from promptops.client.verdict import Patience, Verdict, verdict
@@ -25,7 +25,7 @@ class _AsTold(wait_base):
 
     def __init__(self, patience: Patience) -> None:
         first = patience.first_wait
-        self._spread = wait_exponential_jitter(initial=first, max=patience.longest_wait, jitter=first)
+        self._spread = wait_exponential(multiplier=first, max=patience.longest_wait) + wait_random(0, first)
 
     def __call__(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

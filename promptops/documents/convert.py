@@ -10,7 +10,6 @@ import importlib
 import io
 import logging
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,9 +33,7 @@ def pdf(data: bytes) -> tuple[str, str]:
     reader = _converter("pypdf", "PDF")
     try:
         opened = reader.PdfReader(io.BytesIO(data))
-        if opened.is_encrypted and not opened.decrypt(""):
-            message = "is an encrypted PDF; save it without its password"
-            raise DocumentError(message)
+        _require_readable(opened)
         text = _GAPS.sub("\n\n", _BLANKS.sub("\n", "\n\n".join(_pages(opened)))).strip()
         title = _pdf_title(opened)
         count = len(opened.pages)
@@ -84,6 +81,13 @@ def _converter(module: str, kind: str) -> Any:  # noqa: ANN401 -- a module
     return found
 
 
+def _require_readable(opened: Any) -> None:  # noqa: ANN401 -- pypdf.PdfReader, which is optional
+    """Many PDFs are encrypted with an empty password: only their printing is restricted."""
+    if opened.is_encrypted and not opened.decrypt(""):
+        message = "is an encrypted PDF; save it without its password"
+        raise DocumentError(message)
+
+
 def _pages(opened: Any) -> Iterator[str]:  # noqa: ANN401 -- pypdf.PdfReader, which is optional
     for page in opened.pages:
         yield page.extract_text().strip()
@@ -99,6 +103,8 @@ def _no_image(_: object) -> dict[str, str]:
 
 
 def _check_size(data: bytes) -> None:
+    import zipfile  # noqa: PLC0415 -- a fifth of this package's import time, and needed for Word files only
+
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(item.file_size for item in archive.infolist())
     if size > MAX_UNPACKED:

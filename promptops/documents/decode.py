@@ -41,9 +41,9 @@ _CYRILLIC_IN_WORD = re.compile("(?<=[A-Za-z])[\u0400-\u04ff]|[\u0400-\u04ff](?=[
 SAMPLE = 20_000
 """Bytes, or characters, that a judgement looks at."""
 _CONTEXT = 100
-CONVINCING = 0.6
-"""A profile's share above which no second opinion is asked; the wrong encoding stays below 0.3 on ordinary prose."""
-LIKELY = 0.35
+CONVINCING = 0.45
+"""A profile's fit above which no second opinion is asked; the wrong encoding stays below 0.35 on ordinary prose."""
+LIKELY = 0.25
 """A profile's share below which it is not taken even where there is no other answer."""
 MAX_CONTROLS = 0.01
 """Share of control characters above which a file is binary; a stray one is left in a text as it is."""
@@ -162,9 +162,9 @@ def _judged(data: bytes) -> tuple[str, str]:
     found = _first(data, (codec for score, codec in readings if score >= CONVINCING))
     if found is None and binary:
         raise DocumentError(BINARY)
-    found = (
-        found or _first(data, _second_opinion(data)) or _first(data, (c for score, c in readings if score >= LIKELY))
-    )
+    if found is None:
+        likely = (codec for score, codec in readings if score >= LIKELY)
+        found = _first(data, _second_opinion(data)) or _first(data, likely)
     if found is None:
         raise DocumentError(UNKNOWN)
     return found
@@ -190,7 +190,8 @@ def _readings(data: bytes, *, wide_only: bool) -> Iterator[tuple[float, str]]:
         for codec in legacy if profile.latin else (*legacy, *_WIDE):
             text = texts.get(codec)
             if text is not None:
-                yield _fit(text, profile) * (short_runs if profile.latin else 1.0), codec
+                fit = _fit(text, profile, by_alphabet=codec not in _WIDE)
+                yield fit * (short_runs if profile.latin else 1.0), codec
 
 
 def _sample(data: bytes) -> bytes:
@@ -217,14 +218,15 @@ def _start(data: bytes, codec: str) -> str | None:
 
 
 def _short_runs(sample: bytes) -> float:
-    """1 where at least half of the high bytes stand alone or in pairs, as accents among ASCII letters do; less below."""
+    """1 where half of the high bytes or more stand alone or in pairs, as accents in words do; proportionally less."""
     runs = list(map(len, _HIGH_RUN.findall(sample)))
     return min(1.0, 2 * sum(run for run in runs if run <= 2) / max(sum(runs), 1))
 
 
-def _fit(text: str, profile: Profile) -> float:
+def _fit(text: str, profile: Profile, *, by_alphabet: bool = False) -> float:
     """The share of common letters among the non-ASCII ones, relative to what the language has.
 
+    ``by_alphabet`` lets a profile's alphabet count as much; not for UTF-16, where one byte decides on the alphabet.
     A text whose only high bytes are quotation marks and dashes has no letters to judge by, and is taken for Western.
     """
     if _CONTROLS.search(text):
@@ -237,19 +239,22 @@ def _fit(text: str, profile: Profile) -> float:
         counted += len(_CYRILLIC_IN_WORD.findall(text))
     if not counted:
         return 1.0 if profile.latin else 0.0
-    return min(1.0, sum(c in profile.letters for c in others) / counted / profile.share)
+    common = min(1.0, sum(c in profile.letters for c in others) / counted / profile.share)
+    if not by_alphabet or not profile.alphabet:
+        return common
+    return (common + sum(ord(c) in profile.alphabet for c in others) / counted) / 2
 
 
-_UNLIKELY = tuple(
-    "cp037 cp273 cp424 cp500 cp875 cp1026 cp1140 utf_7 utf_16 utf_16_le utf_16_be utf_32 utf_32_le utf_32_be".split()
-)
+_EBCDIC = ("cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140")
+_PROVED = ("utf_7", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be")
+_UNLIKELY = [*_EBCDIC, *_PROVED]
 """EBCDIC, and what would have been recognized by now."""
 
 
 def _second_opinion(data: bytes) -> tuple[str, ...]:
     from charset_normalizer import from_bytes  # noqa: PLC0415 -- heavy, and needed for few files
 
-    best = from_bytes(data, cp_exclusion=list(_UNLIKELY)).best()
+    best = from_bytes(data, cp_exclusion=_UNLIKELY).best()
     return () if best is None or _CONTROLS.search(str(best)) else (best.encoding,)
 
 

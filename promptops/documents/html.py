@@ -15,20 +15,20 @@ from promptops.documents.table import Blocks, Table, join, one_line
 MAX_LEVEL = 8
 """How deep lists, quotations and tables are shown inside each other; below, they go on at this level."""
 
-_UNSEEN = frozenset(
-    "script style template noscript iframe object canvas audio video svg select button input textarea".split()
-)
+_UNSEEN = frozenset({"script", "style", "template", "noscript", "iframe", "object", "canvas", "audio", "video", "svg"})
+_UNSEEN |= {"select", "button", "input", "textarea"}
 _BESIDE = frozenset({"nav", "menu"})
 _HEADINGS = {f"h{n}": "#" * n + " " for n in range(1, 7)}
-_BREAKS = frozenset(
-    "p div section article main header footer aside figure figcaption address form fieldset legend details summary dl dt"
-    " hr html body center caption dialog search hgroup".split()
-)
+_BREAKS = frozenset({"p", "div", "section", "article", "main", "header", "footer", "aside", "figure", "figcaption"})
+_BREAKS |= {"address", "form", "fieldset", "legend", "details", "summary", "dl", "dt", "hr", "html", "body", "center"}
+_BREAKS |= {"caption", "dialog", "search", "hgroup"}
 _CODE = frozenset({"code", "kbd", "samp", "tt"})
 _LANGUAGE = re.compile(r"\b(?:language|lang|highlight|brush)-([\w+#-]+)")
 _CHARSET = re.compile(rb"""<meta[^>]{0,500}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})""")
-_LOOKS_LIKE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_LOOKS_LIKE = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 def charset(data: bytes) -> str | None:
@@ -56,7 +56,8 @@ def _parse(page: str, beside: frozenset[str]) -> tuple[str, str]:
     try:
         parser.feed(page.encode("utf-8", "replace"))
         parser.close()
-    except (etree.ParserError, etree.XMLSyntaxError):  # what was read before it is kept; an empty page is no error
+    except etree.LxmlError:
+        # What was read so far is kept; that a page is empty is no error.
         pass
     return target.close()
 
@@ -65,6 +66,7 @@ class Page:
     """The events of one page as Markdown blocks: the parser calls ``start``, ``data``, ``end`` and ``close``."""
 
     def __init__(self, beside: frozenset[str]) -> None:
+        """``beside`` is what to leave out although it is text: navigation."""
         self._dropped = _UNSEEN | beside
         self._beside = beside
         self._skipping = 0

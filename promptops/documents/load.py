@@ -10,13 +10,16 @@ from promptops.documents.walk import STDIN
 from promptops.errors import DocumentError
 from promptops.types import Document, Source
 
+_CONVERTERS = {"pdf": (convert.pdf, "text"), "docx": (convert.docx, "markdown")}
+
 
 def load(source: Source) -> Document:
     """Read and decode one source. Safe to call from several threads at once.
 
-    Lines end in a line feed whatever the file had, and no byte order mark or lone surrogate is left, so that one text has
-    one form on every machine; all offsets refer to ``Document.text``. HTML and Word files become Markdown. A file with
-    no characters gives an empty text, one of white space keeps it.
+    Lines end in a line feed whatever the file had, and no byte order mark or lone surrogate is left, so that one text
+    has one form on every machine; all offsets refer to ``Document.text``. HTML and Word files become Markdown. A file
+    with no characters gives an empty text, one of white space keeps it. ``encoding`` is what Python calls it, and
+    ``binary`` for a file that is no text.
 
     Raises:
         DocumentError: it cannot be read, is gone, is binary or damaged, is in an encoding that cannot be told, or
@@ -42,23 +45,25 @@ def _load(source: Source) -> Document:
 
 def _from_bytes(source: Source, data: bytes) -> Document:
     kind = format_of(source.path or source.name)
-    if data and kind in {"pdf", "docx"}:
-        return _converted(source, data, kind)
     if data.startswith(b"%PDF-"):
-        return _converted(source, data, "pdf")
+        kind = "pdf"
+    if data and kind in _CONVERTERS:
+        return _converted(source, data, kind)
     text, encoding = decode(data, html.charset(data) if data.lstrip()[:1] == b"<" or kind == "html" else None)
     return _document(source, text, encoding)
 
 
 def _converted(source: Source, data: bytes, kind: str) -> Document:
-    text, title = convert.pdf(data) if kind == "pdf" else convert.docx(data)
-    format_ = "text" if kind == "pdf" else "markdown"
+    converter, format_ = _CONVERTERS[kind]
+    text, title = converter(data)
     return Document(source.name, text, format_, tidy(title) or title_of(text, format_, source.name), "binary")
 
 
 def _document(source: Source, text: str, encoding: str) -> Document:
     text = _clean(text)
     format_ = format_of(source.path or source.name)
+    if format_ in _CONVERTERS:
+        format_ = "text"
     if format_ == "html" or (format_ == "text" and html.looks_like_html(text)):
         markdown, title = html.to_markdown(text)
         name = tidy(title) or title_of(markdown, "markdown", source.name)

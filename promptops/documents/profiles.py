@@ -18,8 +18,11 @@ class Profile:
     encodings: tuple[str, ...]
     letters: frozenset[str]
     share: float
+    """Above 1, it never wins against a profile that fits entirely."""
     latin: bool = False
     """Whether these letters stand among ASCII ones, rather than in runs of their own."""
+    alphabet: range | None = None
+    """The code points that nearly all letters of the language come from: half of the judgement where there are some."""
 
 
 _KOREAN = (
@@ -50,6 +53,7 @@ _TRADITIONAL = (
 )
 _RUSSIAN = "оеаинтсрвлкмдпуяыьгзбч"
 _WESTERN = ("cp1252",)
+_ANY_WESTERN = "àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿœß"
 _CENTRAL = ("cp1250", "iso8859_2")
 
 
@@ -58,7 +62,8 @@ def _latin(encodings: tuple[str, ...], letters: str) -> Profile:
 
 
 PROFILES = (
-    Profile(("cp949",), frozenset(_KOREAN), 0.85),
+    # Modern Korean is all Hangul; Chinese read as Korean is half Hanja.
+    Profile(("cp949",), frozenset(_KOREAN), 0.85, alphabet=range(0xAC00, 0xD7A4)),
     Profile(("cp932", "euc_jp"), frozenset(_KANA + _JAPANESE), 0.75),
     Profile(("gb18030",), frozenset(_SIMPLIFIED), 0.75),
     Profile(("big5",), frozenset(_TRADITIONAL), 0.75),
@@ -74,6 +79,7 @@ PROFILES = (
     _latin(_CENTRAL, "áéíóöőúüű"),  # Hungarian
     _latin(_CENTRAL, "čćžšđ"),  # Croatian, Slovene
     _latin(_CENTRAL, "ăâîşţ"),  # Romanian
+    Profile(_WESTERN, frozenset(_ANY_WESTERN + _ANY_WESTERN.upper()), 1.1, latin=True),  # several, or names in English
     _latin(("cp1254",), "çğıöşüâî"),  # Turkish
     Profile(("cp1251", "koi8_r", "cp866", "iso8859_5"), frozenset(_RUSSIAN), 0.9),
 )

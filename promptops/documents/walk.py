@@ -29,11 +29,15 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 @dataclass(slots=True)
 class _Search:
-    """What one ``find`` has met so far, so that a file or a folder reached twice is taken once."""
+    """What one ``find`` has met so far, so that a file or a folder reached twice is taken once.
+
+    The counts are of the folder that was named last: documents met, folders searched before, and other files.
+    """
 
     files: set[object] = field(default_factory=set)
     folders: set[object] = field(default_factory=set)
     documents: int = 0
+    known: int = 0
     others: int = 0
 
 
@@ -67,11 +71,9 @@ def _expand(path: str, search: _Search) -> Iterator[Source]:
     if status is None or not stat.S_ISDIR(status.st_mode):
         yield from _file(path, status, search)
         return
-    found, search.documents, search.others = 0, 0, 0
-    for source in _walk(path, status, search):
-        found += 1
-        yield source
-    if not found and not search.documents:
+    search.documents = search.known = search.others = 0
+    yield from _walk(path, status, search)
+    if not search.documents and not search.known:
         raise UsageError(_nothing_in(path, search.others))
 
 
@@ -82,7 +84,9 @@ def _walk(top: str, status: os.stat_result, search: _Search) -> Iterator[Source]
         path, status_, is_folder = waiting.pop()
         if not is_folder:
             yield from _file(path, status_, search)
-        elif _first_time(_identity(path, status_), search.folders):
+        elif not _first_time(_identity(path, status_), search.folders):
+            search.known += 1
+        else:
             try:
                 waiting.extend(_children(path, search))
             except OSError:
@@ -96,7 +100,7 @@ def _children(folder: str, search: _Search) -> Iterator[tuple[str, os.stat_resul
         ordered = sorted(entries, key=_order, reverse=True)
     for entry in ordered:
         status = _entry_stat(entry)
-        is_folder = status is not None and stat.S_ISDIR(status.st_mode)
+        is_folder = entry.is_dir(follow_symlinks=False) if status is None else stat.S_ISDIR(status.st_mode)
         if _skipped(entry.name, is_folder=is_folder):
             search.others += not is_folder
         else:

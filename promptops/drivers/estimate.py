@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from promptops.chains import Chain
@@ -97,6 +96,7 @@ class _Phantom:
         self._job = job
         self._replies = replies
         self._worst = worst
+        self._fillers: dict[int, str] = {}
 
     async def run(self) -> CorpusResult | None:
         driver = Driver(self._answer, _read, self._report)
@@ -113,7 +113,9 @@ class _Phantom:
         usd = backend.price.cost(usage) if backend.price is not None else None
         place = (call.tags.step, call.tags.level)
         self.levels[place] = self.levels.get(place, Totals()) + Totals.of(usage, usd)
-        return Reply(filler(length, self._job.model.counter), usage, "length" if self._worst else "stop")
+        if length not in self._fillers:
+            self._fillers[length] = filler(length, self._job.model.counter)
+        return Reply(self._fillers[length], usage, "length" if self._worst else "stop")
 
     def _size(self, call: Call) -> int:
         model = self._job.model
@@ -129,7 +131,6 @@ async def _read(source: Source) -> Document:
     return load(source)
 
 
-@lru_cache(maxsize=256)
 def filler(tokens: int, counter: Counter) -> str:
     """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make."""
     words = tokens

@@ -1,1 +1,10 @@
-from promptops.extract.summary import summarize
+"""Choosing a text's own sentences: summaries without a model, and what to keep of a prompt that must shrink.
+
+NumPy is imported with this room, so import it only where it is used.
+"""
+
+from promptops.extract.candidates import Candidate
+from promptops.extract.joining import join
+from promptops.extract.summary import Ranking, rank, summarize
+
+__all__ = ["Candidate", "Ranking", "join", "rank", "summarize"]

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from promptops.extract.roles import PLAIN, section_role
+from promptops.extract.roles import APPARATUS, PLAIN, section_role
 from promptops.text import Block, blocks, count_words, plain_text, sentences
 
 LONGEST = 1_200  # characters; what goes on for longer without an end isn't a sentence to quote
 _FEWEST_WORDS = 3
+_FEWEST_BEFORE_COLON = 8  # what leads up to a list or code in fewer words says nothing without it
 _LEAST_LETTERS = 0.6
-_ONLY_A_LINK = re.compile(r"[\s>*+-]*(?:[:\w-]{0,20}`[^`]{1,300}`_{0,2}|\[[^\]\n]{0,300}\]\([^()\n]{0,500}\)|<?https?://\S+)\W*\Z")
+_ONLY_A_LINK = re.compile(
+    r"[\s>*+-]*(?:[:\w-]{0,20}`[^`]{1,300}`_{0,2}|\[[^\]\n]{0,300}\]\([^()\n]{0,500}\)|<?https?://\S+)\W*\Z"
+)
 _TITLE_FIELD = re.compile(r"^title[ \t]*:[ \t]*(\S[^\n]*)", re.IGNORECASE | re.MULTILINE)
+_UNDERLINE = "=-~^*#+\"'`.:_ \n"
 _LETTER = re.compile(r"[^\W\d_]")
 _END = re.compile(r"[.!?…。！？।॥؟۔።။។：:]+[\"'”’»)\]」』】`*]*\Z")
 _PROSE = {"paragraph": 1.0, "quote": 0.6, "item": 0.4}
-_SECOND = {"heading": 0.3, "term": 0.3}
-_CODE_LINE = re.compile(r"[{};=]\s*\Z|\)\s*:?\s*\Z(?<=\):)|^\s*(?:def|class|import|from|return|#include|public|var|let|const)\b.*[({;=]")
+_CODE_LINE = re.compile(
+    r"(?:.*[{};=]|.*(?<=\)):)\s*\Z|(?:def|class|import|from|return|#include|public|var|let|const|if|for)\b.*[({;=]\s*\Z",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One sentence of a text: where it stands, how it reads without markup, and what surrounds it.
 
+    ``start`` and ``end`` are offsets into the part's own text; ``part`` counts the parts of the material from 0.
     ``prose`` is 1 in a paragraph and less in a quotation or list; ``role`` is that of its section; ``in_block``,
     ``in_section`` and ``section`` count from 0; ``ended`` is False where the source has no final mark.
     """
@@ -38,8 +45,8 @@ class Candidate:
     in_block: int
     in_section: int
     section: int
-    depth: int
     ended: bool
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -47,19 +54,25 @@ class Page:
     """A text taken apart: its candidates in order, its title and its headings."""
 
     title: str = ""
-    headings: list[str] = field(default_factory=lambda: [""])
+    headings: list[str] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
 
 
-def read(text: str, format: str = "markdown", title: str = "") -> Page:  # noqa: A002 - the word documents use
-    """Take ``text`` apart. Where it has no prose, its list items, headings, table rows or, at last, lines stand in."""
-    found = blocks(text, format)
-    page = Page(title or _title_field(text, found))
-    _Reader(text, format, page).read(found, _PROSE)
-    if not page.candidates:
-        _Reader(text, format, page).read(found, _SECOND)
-    if not page.candidates:
-        page.candidates.extend(_rows(text, format))
+def read(texts: Sequence[str], format: str = "markdown", title: str = "") -> Page:  # noqa: A002 - the word documents use
+    """Take a text apart, or the parts of one, given in order.
+
+    What stands under references, licences and the like is left out, unless that is all there is. Where there is neither
+    prose nor list, headings stand in, and at last table rows and lines.
+    """
+    page = Page(title)
+    readers = [_Reader(text, format, page, part) for part, text in enumerate(texts)]
+    for take in (_Reader.prose, _Reader.titles, _Reader.lines):
+        for reader in readers:
+            page.candidates.extend(take(reader))
+        if page.candidates:
+            break
+    telling = [candidate for candidate in page.candidates if candidate.role != APPARATUS]
+    page.candidates = telling or page.candidates
     return page
 
 
@@ -71,52 +84,85 @@ def _title_field(text: str, found: list[Block]) -> str:
 
 
 class _Reader:
-    """Walks the blocks and remembers which section it is in."""
+    """Walks the blocks of one part and remembers which section it is in."""
 
-    def __init__(self, text: str, format: str, page: Page) -> None:  # noqa: A002
-        self.text, self.format, self.page = text, format, page
+    def __init__(self, text: str, format: str, page: Page, part: int) -> None:  # noqa: A002
+        self.text, self.format, self.page, self.part = text, format, page, part
+        self.blocks = blocks(text, format)
         self.roles: list[tuple[int, float]] = []
         self.role = PLAIN
-        self.depth = 0
         self.in_section = 0
+        page.title = page.title or _title_field(text, self.blocks)
 
-    def read(self, found: list[Block], kinds: dict[str, float]) -> None:
-        for block in found:
+    def prose(self) -> Iterator[Candidate]:
+        """Sentences of paragraphs, quotations and list items."""
+        for block in self.blocks:
             if block.kind == "heading":
                 self.enter(block)
-            weight = kinds.get(block.kind)
-            if weight is not None:
-                self.page.candidates.extend(self.sentences(block, weight))
+            elif (weight := _PROSE.get(block.kind)) is not None:
+                yield from self.sentences(block, weight)
+
+    def titles(self) -> Iterator[Candidate]:
+        """Headings and the heads of definitions, for a text of nothing else."""
+        for block in self.blocks:
+            if block.kind in ("heading", "term"):
+                yield from self.sentences(block, 0.3)
+
+    def lines(self) -> Iterator[Candidate]:
+        """Lines of whatever the text is, as a last resort: code, or table rows with commas between their cells."""
+        start = 0
+        for line in self.text.split("\n"):
+            cells = (plain_text(cell, self.format) for cell in line[:LONGEST].split("|"))
+            plain = ", ".join(cell for cell in cells if cell)
+            if _LETTER.search(plain):
+                yield self.candidate(start, start + len(line), plain, words=count_words(plain), weight=0.2)
+            start += len(line) + 1
 
     def enter(self, block: Block) -> None:
         """A heading: what lies beneath it takes its role, unless it says nothing and its parent did."""
         heading = heading_text(block.of(self.text), self.format)
-        if not self.page.title and len(self.page.headings) == 1 and not self.page.candidates:
-            self.page.title = heading
+        self.in_section = 0
         self.page.headings.append(heading)
+        if not self.page.title and len(self.page.headings) == 1:
+            self.page.title = heading
+            return
         while self.roles and self.roles[-1][0] >= block.level:
             self.roles.pop()
-        own = section_role(heading)
-        parent = self.roles[-1][1] if self.roles else PLAIN
+        own, parent = section_role(heading), self.roles[-1][1] if self.roles else PLAIN
         self.role = parent if own == PLAIN or parent < own else own
         self.roles.append((block.level, self.role))
-        self.depth, self.in_section = len(self.roles), 0
 
     def sentences(self, block: Block, weight: float) -> Iterator[Candidate]:
         """The sentences of one block that may stand in a summary."""
         source = block.of(self.text)
+        if block.kind == "heading":
+            source = source.strip().rstrip(_UNDERLINE)
         for number, span in enumerate(sentences(source)):
             raw = span.of(source)
-            plain = plain_text(raw, self.format) if len(raw) <= LONGEST else ""
+            plain = plain_text(raw, self.format) if len(raw) <= LONGEST and not _ONLY_A_LINK.match(raw) else ""
             words = count_words(plain)
-            if not _is_readable(plain, words) or _ONLY_A_LINK.match(raw):
-                continue
-            start, end = block.start + span.start, block.start + span.end
-            yield Candidate(
-                start, end, plain, words, weight, self.role, number, self.in_section, len(self.page.headings) - 1,
-                self.depth, _END.search(plain) is not None,
-            )
-            self.in_section += 1
+            if _is_readable(plain, words):
+                start, end = block.start + span.start, block.start + span.end
+                yield self.candidate(start, end, plain, words=words, weight=weight, number=number)
+                self.in_section += 1
+
+    def candidate(  # noqa: PLR0913
+        self, start: int, end: int, plain: str, *, words: int, weight: float, number: int = 0
+    ) -> Candidate:
+        """One candidate with what is known of where it stands."""
+        return Candidate(
+            start,
+            end,
+            plain,
+            words=words,
+            prose=weight,
+            role=self.role,
+            in_block=number,
+            in_section=self.in_section,
+            section=len(self.page.headings),
+            ended=_END.search(plain) is not None,
+            part=self.part,
+        )
 
 
 def heading_text(source: str, format: str) -> str:  # noqa: A002
@@ -126,17 +172,6 @@ def heading_text(source: str, format: str) -> str:  # noqa: A002
 
 
 def _is_readable(plain: str, words: int) -> bool:
-    if words < _FEWEST_WORDS or _CODE_LINE.search(plain):
+    if words < (_FEWEST_BEFORE_COLON if plain[-1:] in ":：" else _FEWEST_WORDS) or _CODE_LINE.match(plain):
         return False
     return sum(map(str.isalpha, plain)) >= _LEAST_LETTERS * (len(plain) - plain.count(" ")) or not plain.isascii()
-
-
-def _rows(text: str, format: str) -> Iterator[Candidate]:  # noqa: A002
-    """Lines of whatever the text is, as a last resort: cells of table rows with commas between them."""
-    start = 0
-    for number, line in enumerate(text.split("\n")):
-        plain = ", ".join(cell for cell in (plain_text(part, format) for part in line[:LONGEST].split("|")) if cell)
-        if _LETTER.search(plain):
-            end = start + len(line)
-            yield Candidate(start, end, plain, count_words(plain), 0.2, PLAIN, 0, number, 0, 0, ended=False)
-        start += len(line) + 1

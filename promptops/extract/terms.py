@@ -1,4 +1,8 @@
-"""Sentences as TF-IDF vectors, sparse: memory grows with the text and never with the square of its sentences."""
+"""Sentences as TF-IDF vectors, sparse.
+
+No matrix of every sentence against every other is ever formed: what needs one goes through the terms and back, so memory
+grows with the text and never with the square of its sentences.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,9 @@ STOP = frozenset(
     "same shall she should since so some such than that that's the their them then there these they this those though "
     "through thus to too under until up upon us use used using very was we were what when where whether which while who "
     "whom whose why will with within without would yes yet you your don't doesn't isn't can't one two".split()
-) | frozenset("는 은 이 가 을 를 의 에 와 과 도 로 으로 니다 습니 합니 입니 하는 있습 있는 하고 됩니 하여 에서 으로 수 것 때 니까 세요".split())
+) | frozenset(
+    "는 은 이 가 을 를 의 에 와 과 도 로 수 것 때 으로 니다 습니 합니 입니 하는 있습 있는 하고 됩니 하여 에서 니까 세요".split()
+)
 _STEM = 6  # letters; words that share them are taken for one, which serves inflected languages without a stemmer each
 
 
@@ -45,21 +51,19 @@ class Vectors:
         self.height, self.width = len(texts), max(1, len(self.index))
         self.rows = np.array(rows, dtype=np.intp)
         self.columns = np.array(columns, dtype=np.intp)
-        self.counts = np.array(counts, dtype=np.float64)
         spread = np.bincount(self.columns, minlength=self.width)
         self.idf: Floats = np.log((1 + self.height) / (1 + spread)) + 1
-        self.total: Floats = np.bincount(self.columns, self.counts, self.width)
-        weights = self.counts * self.idf[self.columns]
-        norms = np.sqrt(np.bincount(self.rows, weights * weights, self.height))
+        weights: Floats = np.array(counts, dtype=np.float64) * self.idf[self.columns]
+        norms = np.sqrt(_sums(self.rows, weights * weights, self.height))
         self.values: Floats = weights / norms[self.rows] if len(rows) else weights
 
     def times(self, vector: Floats) -> Floats:
         """The matrix times a column: each sentence's likeness to a vector of terms."""
-        return np.bincount(self.rows, self.values * vector[self.columns], self.height)
+        return _sums(self.rows, self.values * vector[self.columns], self.height)
 
     def gather(self, weights: Floats) -> Floats:
         """The transposed matrix times a column: the terms of all sentences, each sentence by its weight."""
-        return np.bincount(self.columns, self.values * weights[self.rows], self.width)
+        return _sums(self.columns, self.values * weights[self.rows], self.width)
 
     def row(self, number: int) -> Floats:
         """One sentence's vector."""
@@ -76,3 +80,7 @@ class Vectors:
                 vector[self.index[term]] = count * self.idf[self.index[term]]
         norm = float(np.sqrt(vector @ vector))
         return vector / norm if norm else vector
+
+
+def _sums(places: npt.NDArray[np.intp], weights: Floats, size: int) -> Floats:
+    return np.asarray(np.bincount(places, weights, size), np.float64)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from promptops.errors import TemplateError
 from promptops.yamlfile import validated
@@ -18,6 +19,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "list": (list, tuple),
 }
+_RESERVED = frozenset({"self", "loop", "caller", "varargs", "kwargs", "true", "false", "none"})
 _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -50,7 +52,7 @@ class Output(_Strict):
     """What the answer may be: at most ``max_words`` words (a number, or the input that holds it)."""
 
     format: Literal["text", "json"] = "text"
-    max_words: int | str | None = None
+    max_words: Annotated[int, Field(gt=0)] | str | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
 
@@ -68,13 +70,19 @@ def _shorthand(inputs: object) -> object:
     return {name: {"type": spec} if isinstance(spec, str) else spec for name, spec in inputs.items()}
 
 
+def _variable(name: str) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED or name.startswith("_"):
+        raise ValueError(f"{name!r} cannot be the name of an input; use a word such as 'text' or 'max_items'")
+    return name
+
+
 class Head(_Strict):
     """The front matter of a template."""
 
     name: Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")]
     version: Annotated[int, Field(ge=1)]
     description: str = ""
-    inputs: Annotated[dict[str, Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
+    inputs: Annotated[dict[Annotated[str, AfterValidator(_variable)], Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
     output: Output = Output()
 
     @model_validator(mode="after")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts.front_matter import split
@@ -40,19 +41,30 @@ class Library:
 
     def names(self) -> list[str]:
         """Every template there is, partials left out, in order."""
-        return sorted({name for folder in self.folders for name in _names(folder)})
+        return sorted({name for folder in self.folders for name in _names(folder, "**/*")})
 
     def path(self, name: str) -> Path:
         """The file of a template or partial; raises ``NotFoundError`` with the nearest names."""
+        if found := self._within(name, self.folders[:-1]):
+            return found
+        if name.endswith(SUFFIX) and os.path.isfile(name):
+            return Path(name)
+        return self._within(name, self.folders[-1:]) or self._nowhere(name)
+
+    def _within(self, name: str, folders: Iterable[Path]) -> Path | None:
+        """A name never leads out of the folders, since an include may be named by an input."""
+        bare = name.removesuffix(SUFFIX)
+        if ".." in bare.split("/") or bare.startswith("/"):
+            return None
+        places = (folder / f"{bare}{SUFFIX}" for folder in folders)
+        return next((place for place in places if os.path.isfile(place)), None)
+
+    def _nowhere(self, name: str) -> NoReturn:
         if name.endswith(SUFFIX):
-            if (given := Path(name)).is_file():
-                return given
             raise NotFoundError(f"template file {name!r} is not there")
-        if ".." not in name.split("/") and not name.startswith("/"):
-            for folder in self.folders:
-                if (found := folder / f"{name}{SUFFIX}").is_file():
-                    return found
-        near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.4)
+        # A folder of the user's may be their home: it is not searched to its ground for a hint.
+        close = {near for folder in self.folders for pattern in ("*", "*/*") for near in _names(folder, pattern)}
+        near = difflib.get_close_matches(name, sorted(close), n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; see: promptops templates list"
         raise NotFoundError(f"no template is named {name!r}{hint}")
 
@@ -77,7 +89,9 @@ class Library:
         return environment
 
     def _included(self, name: str) -> tuple[str, str, None]:
-        path = self.path(name)
+        path = self._within(name, self.folders)
+        if path is None:
+            self._nowhere(name)
         return split(read(path))[1], str(path), None
 
 
@@ -89,8 +103,8 @@ def read(path: Path) -> str:
         raise TemplateError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
 
 
-def _names(folder: Path) -> Iterator[str]:
-    for path in folder.rglob(f"*{SUFFIX}") if folder.is_dir() else ():
+def _names(folder: Path, pattern: str) -> Iterator[str]:
+    for path in folder.glob(f"{pattern}{SUFFIX}") if folder.is_dir() else ():
         name = path.relative_to(folder).as_posix().removesuffix(SUFFIX)
         if not name.startswith("partials/"):
             yield name

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from jinja2 import nodes
+from jinja2 import TemplateSyntaxError, nodes
 
+from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts.front_matter import split
 from promptops.prompts.library import Library, read
 from promptops.prompts.template import Template
+
+_HARMLESS = frozenset({"fence", "length", "count", "wordcount"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,10 @@ class Finding:
 
 
 def lint(template: Template, library: Library | None = None) -> Iterator[Finding]:
-    """Unused inputs, undeclared variables, and document text that is not fenced."""
+    """Unused inputs, undeclared variables, and document text that is not fenced.
+
+    Raises ``TemplateError`` where an included file is missing or not valid.
+    """
     path = str(template.path)
     body = _Body(template, library or Library())
     for name, line in sorted(body.undeclared.items()):
@@ -34,8 +41,8 @@ def lint(template: Template, library: Library | None = None) -> Iterator[Finding
     for name in template.inputs:
         if name not in body.used:
             yield Finding("unused-input", path, 1, f"input {name!r} is never used; remove it or use it")
-    for name, line in body.unfenced:
-        yield Finding("unfenced-document", path, line, f"{name!r} is document text: write {{{{ {name} | fence }}}}")
+    for name, place, line in body.unfenced:
+        yield Finding("unfenced-document", place, line, f"{name!r} is document text: write {{{{ {name} | fence }}}}")
 
 
 class _Body:
@@ -44,35 +51,60 @@ class _Body:
     def __init__(self, template: Template, library: Library) -> None:
         self.used: set[str] = set()
         self.undeclared: dict[str, int] = {}
-        self.unfenced: list[tuple[str, int]] = []
+        self.unfenced: list[tuple[str, str, int]] = []
         self._library = library
         self._template = template
         self._seen: set[str] = set()
-        self._walk(split(read(template.path))[1], own=True)
+        self._walk(template.path, own=True)
 
-    def _walk(self, source: str, *, own: bool) -> None:
+    def _walk(self, path: Path, *, own: bool) -> None:
         from jinja2.meta import find_undeclared_variables
 
-        tree = self._library.environment.parse(source)
+        tree = self._tree(path)
         names = find_undeclared_variables(tree)
         self.used |= names
         if own:
             unknown = names - set(self._template.inputs)
-            self.undeclared = {
-                node.name: node.lineno for node in tree.find_all(nodes.Name) if node.name in unknown
-            }
-        self._fences(tree)
+            for node in tree.find_all(nodes.Name):
+                if node.name in unknown:
+                    self.undeclared[node.name] = min(node.lineno, self.undeclared.get(node.name, node.lineno))
+        self._fences(tree, path)
         for include in tree.find_all(nodes.Include):
             if isinstance(include.template, nodes.Const) and include.template.value not in self._seen:
                 self._seen.add(include.template.value)
-                self._walk(split(read(self._library.path(include.template.value)))[1], own=False)
+                self._walk(self._included(include.template.value, path, include.lineno), own=False)
 
-    def _fences(self, tree: nodes.Template) -> None:
+    def _tree(self, path: Path) -> nodes.Template:
+        try:
+            return self._library.environment.parse(split(read(path))[1])
+        except TemplateSyntaxError as failure:
+            raise TemplateError(f"{path}:{failure.lineno}: {failure.message}") from None
+
+    def _included(self, name: str, path: Path, line: int) -> Path:
+        try:
+            return self._library.path(name)
+        except NotFoundError as failure:
+            raise TemplateError(f"{path}:{line}: {failure}") from None
+
+    def _fences(self, tree: nodes.Template, path: Path) -> None:
         documents = {name for name, spec in self._template.inputs.items() if spec.document}
         for loop in tree.find_all(nodes.For):
             if isinstance(loop.iter, nodes.Name) and loop.iter.name in documents and isinstance(loop.target, nodes.Name):
                 documents.add(loop.target.name)
         for output in tree.find_all(nodes.Output):
             for part in output.nodes:
-                if isinstance(part, nodes.Name) and part.name in documents:
-                    self.unfenced.append((part.name, part.lineno))
+                self.unfenced += [(name.name, str(path), name.lineno) for name in _bare(part) if name.name in documents]
+
+
+def _bare(node: nodes.Node) -> Iterator[nodes.Name]:
+    """The variables that ``node`` puts out as they are: not what is fenced, only counted or only tested."""
+    if isinstance(node, nodes.Name):
+        yield node
+    elif isinstance(node, nodes.Filter) and node.name in _HARMLESS:
+        return
+    elif isinstance(node, nodes.CondExpr):
+        for branch in (node.expr1, node.expr2):
+            yield from _bare(branch) if branch else ()
+    elif not isinstance(node, (nodes.Compare, nodes.Test, nodes.Not)):
+        for child in node.iter_child_nodes():
+            yield from _bare(child)

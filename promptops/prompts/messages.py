@@ -6,9 +6,9 @@ The blocks are collected while rendering, not parsed out of the rendered text, s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from jinja2 import nodes
+from jinja2 import TemplateRuntimeError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
@@ -21,7 +21,7 @@ COLLECTED = "_promptops_messages"
 class RoleTags(Extension):
     """Collects role blocks into the list that the render passes in its context."""
 
-    tags: ClassVar[set[str]] = {"system", "user", "assistant"}
+    tags: set[str] = {"system", "user", "assistant"}  # noqa: RUF012 - Jinja2 declares it on the instance
 
     def parse(self, parser: Parser) -> nodes.Node:
         """One role block, up to its end tag."""
@@ -32,5 +32,10 @@ class RoleTags(Extension):
         return nodes.CallBlock(call, [], [], body).set_lineno(token.lineno)
 
     def _collect(self, role: Role, context: Context, caller: Callable[[], Any]) -> str:
-        context[COLLECTED].append(Message(role, str(caller()).strip("\n")))
+        collected = context[COLLECTED]
+        before = len(collected)
+        content = str(caller()).strip("\n")
+        if len(collected) > before:
+            raise TemplateRuntimeError(f"a {collected[-1].role} block stands inside of this {role} block; end it first")
+        collected.append(Message(role, content))
         return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptops.errors import TemplateError
+from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts import front_matter
 from promptops.prompts.library import Library, read
 from promptops.prompts.messages import COLLECTED
@@ -16,6 +16,9 @@ from promptops.types import Counter, Message
 
 if TYPE_CHECKING:
     from jinja2 import Template as Compiled
+
+_BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
+"""What the filters and operators of a body raise, beside Jinja2's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Template:
         """The variables that the template declares."""
         return self.head.inputs
 
-    def render(self, **inputs: object) -> Prompt:
+    def render(self, /, **inputs: object) -> Prompt:
         """The prompt for these inputs.
 
         Raises ``TemplateError`` for a missing, unknown or wrongly typed input, and for whatever fails in the body.
@@ -105,7 +108,7 @@ class Template:
         collected: list[Message] = []
         try:
             outside = self._compiled.render({**values, COLLECTED: collected}).strip()
-        except (JinjaError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as failure:
+        except (JinjaError, NotFoundError, *_BODY_FAILS) as failure:
             raise TemplateError(f"{self._place(failure)}: {failure}") from None
         if outside and collected:
             raise TemplateError(f"{self.path}: text stands outside of the system, user and assistant blocks")

@@ -1,16 +1,31 @@
-"""Results as a folder: a Markdown file per document, ``index.md`` and ``results.jsonl``, written as they come."""
+"""Results as a folder: a Markdown file per document, ``index.md`` and ``results.jsonl``, written as they come.
+
+A file takes its name once it is whole. Until a run has ended, its index and lines are in files that end in ``.part``, so
+a run that was stopped leaves those of the run before as they were.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
+from typing import IO
 
 from promptops.drivers.run import Result
 from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
 from promptops.report.jsonable import document, dumps, printable
-from promptops.report.words import spent
+from promptops.report.words import plain, spent
+
+
+INDEX = "index.md"
+LINES = "results.jsonl"
+
+_PART = ".part"
+_LONGEST = 240
+"""Bytes that every file system allows in a name, with room for the endings."""
 
 
 class Folder:
@@ -19,38 +34,41 @@ class Folder:
     def __init__(self, path: Path, model: str) -> None:
         self._path = path
         self._model = model
+        self._names = {INDEX, LINES, INDEX + _PART, LINES + _PART}
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lines = (path / "results.jsonl").open("w", encoding="utf-8")
-            self._index = (path / "index.md.part").open("w", encoding="utf-8")
+            self._lines = _open(path / f"{LINES}{_PART}")
+            self._index = _open(path / f"{INDEX}{_PART}")
         except OSError as failure:
             raise UsageError(f"--out {path}: {failure.strerror}; name a folder that can be written") from None
         self._index.write("# Documents\n\n")
 
     def add(self, result: DocumentResult) -> None:
         """Write one document's files."""
+        label = printable(result.source)
         try:
             self._lines.write(dumps(document(result)) + "\n")
             self._lines.flush()
             if result.text:
-                name = self._name(result.source)
+                name = self._name(label)
                 self._write(name, _front_matter(result, self._model) + result.text + "\n")
-                self._index.write(f"- [{printable(result.source)}](<{name.as_posix()}>)\n")
+                self._index.write(f"- [{_escaped(label)}](<{_target(name)}>)\n")
             else:
-                self._index.write(f"- {printable(result.source)}: {result.status}, {result.error}\n")
+                self._index.write(f"- {_escaped(label)}: {result.status}, {plain(result.error or 'no answer')}\n")
         except OSError as failure:
-            raise UsageError(f"--out {self._path}: {failure.strerror}; what is paid for is in the store") from None
+            raise self._lost(failure) from None
 
-    def close(self, result: Result) -> None:
-        """Write the overview and finish the index."""
+    def end(self, result: Result) -> None:
+        """Write the overview, and give index and lines their names."""
         try:
             if result.corpus is not None and result.corpus.text:
                 self._index.write(f"\n# Overview\n\n{result.corpus.text}\n")
             self._index.write(f"\n---\n{result.model}: {spent(result.usage)}\n")
-            self._index.close()
-            os.replace(self._path / "index.md.part", self._path / "index.md")
+            for file, name in ((self._lines, LINES), (self._index, INDEX)):
+                file.close()
+                os.replace(self._path / f"{name}{_PART}", self._path / name)
         except OSError as failure:
-            raise UsageError(f"--out {self._path}: {failure.strerror}; what is paid for is in the store") from None
+            raise self._lost(failure) from None
 
     def __enter__(self) -> Folder:
         return self
@@ -58,20 +76,53 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._index.close()
+        for file in (self._lines, self._index):
+            with suppress(OSError):
+                file.close()
+
+    def _lost(self, failure: OSError) -> UsageError:
+        return UsageError(f"--out {self._path}: {failure.strerror}; what is paid for is in the store")
 
     def _name(self, source: str) -> PurePath:
-        """A place inside the folder for a document, whatever path it came from."""
-        parts = [part for part in PurePath(printable(source)).parts if part not in ("..", ".", "/", os.sep)]
-        return PurePath(*(part.replace(":", "_") for part in parts or ["stdin"])).with_name(f"{parts[-1]}.md")
+        """A place of its own inside the folder for a document, whatever path it came from."""
+        path = PurePath(source)
+        parts = [_short(part) for part in path.parts if part not in ("..", ".", path.anchor)] or ["stdin"]
+        stem, number = parts.pop(), 1
+        name = PurePath(*parts, f"{stem}.md")
+        while (taken := name.as_posix().casefold()) in self._names:
+            number += 1
+            name = PurePath(*parts, f"{stem}-{number}.md")
+        self._names.add(taken)
+        return name
 
     def _write(self, name: PurePath, text: str) -> None:
         target = self._path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        part.write_text(text, encoding="utf-8")
+        part = target.with_name(target.name + _PART)
+        with _open(part) as file:
+            file.write(text)
         os.replace(part, target)
+
+
+def _open(path: Path) -> IO[str]:
+    """Half characters, which a reply may hold and UTF-8 does not, are written as escapes."""
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _short(part: str) -> str:
+    part = plain(part).replace(":", "_")
+    if len(part.encode("utf-8", "replace")) <= _LONGEST:
+        return part
+    digest = hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()[:8]
+    return part.encode("utf-8", "replace")[: _LONGEST - 9].decode("utf-8", "ignore") + f"-{digest}"
+
+
+def _escaped(label: str) -> str:
+    return "".join(f"\\{character}" if character in "\\[]<>*_`" else character for character in plain(label))
+
+
+def _target(name: PurePath) -> str:
+    return name.as_posix().replace("\\", "\\\\").replace("<", "%3C").replace(">", "%3E")
 
 
 def _front_matter(result: DocumentResult, model: str) -> str:

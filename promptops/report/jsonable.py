@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from dataclasses import asdict
 from decimal import Decimal
 from typing import IO, Any
@@ -12,6 +14,9 @@ from promptops.drivers.run import Result
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.store import Row
 from promptops.types import Totals
+
+_BEGIN = '{"documents": [\n'
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def usage(totals: Totals) -> dict[str, Any]:
@@ -73,12 +78,25 @@ def ledger(row: Row) -> dict[str, Any]:
 
 def printable(text: str) -> str:
     """A file's name as text that can be encoded, whatever its bytes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
 
 
-def dumps(value: Any) -> str:
-    """JSON as people and pipes read it: any script as itself."""
-    return json.dumps(value, ensure_ascii=False)
+def dumps(value: Any, stream: IO[str] | None = None) -> str:
+    """JSON as people and pipes read it: any script as itself, unless ``stream`` has an encoding that lacks some.
+
+    Half characters (lone surrogates), which no encoding has, are escaped.
+    """
+    if stream is not None and not _holds_any_script(stream):
+        return json.dumps(value)
+    return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def _holds_any_script(stream: IO[str]) -> bool:
+    encoding = getattr(stream, "encoding", None)
+    return encoding is None or codecs.lookup(encoding).name.startswith("utf")
 
 
 class ObjectWriter:
@@ -87,22 +105,21 @@ class ObjectWriter:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self._any = False
-        self._open = True
-        stream.write('{"documents": [')
+        self._ended = False
 
     def add(self, result: DocumentResult) -> None:
         """Write one document."""
-        self._stream.write((",\n" if self._any else "\n") + dumps(document(result)))
+        self._stream.write((",\n" if self._any else _BEGIN) + dumps(document(result), self._stream))
         self._any = True
 
     def close(self, rest: dict[str, Any]) -> None:
         """Write everything else and end the object, once."""
-        if not self._open:
+        if self._ended:
             return
-        self._open = False
-        self._stream.write("\n]")
+        self._ended = True
+        self._stream.write("\n]" if self._any else f"{_BEGIN}]")
         for name, value in rest.items():
-            self._stream.write(f",\n{dumps(name)}: {dumps(value)}")
+            self._stream.write(f",\n{dumps(name)}: {dumps(value, self._stream)}")
         self._stream.write("}\n")
         self._stream.flush()
 

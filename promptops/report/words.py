@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from promptops.types import Totals
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def dollars(usd: Decimal | None) -> str:
@@ -13,12 +16,15 @@ def dollars(usd: Decimal | None) -> str:
         return "price unknown"
     if usd == 0:
         return "$0"
+    if usd < Decimal("0.000001"):
+        return "under $0.000001"
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= Decimal("0.001") else f"${usd:.6f}"
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 call``, ``2 calls``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """``1 call``, ``2 calls``, ``2 replies``."""
+    many = f"{noun[:-1]}ies" if noun.endswith("ply") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def spent(totals: Totals) -> str:
@@ -28,6 +34,11 @@ def spent(totals: Totals) -> str:
         f"{plural(totals.calls, 'call')} · {totals.input_tokens:,} tokens in{cached}, {totals.output_tokens:,} out · "
         f"{dollars(totals.usd)}"
     )
+
+
+def plain(text: str, keep: str = "") -> str:
+    """``text`` without what would act on a terminal: control characters, but those of ``keep``, become spaces."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else " ", text)
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,8 @@ _HAN_CHARACTER = re.compile(rf"[{_HAN}]")
 _DENSE_CHARACTER = re.compile(rf"[{_DENSE}]")
 _UNSPACED = re.compile(rf"[{_HAN}{_DENSE}]")
 
-_ASCII_TERM = re.compile(r"\w+(?:'\w+)?")
+_SIMPLE_TERM = re.compile(r"\w+(?:['’]\w+)?")
+_NOT_SIMPLE = re.compile("[^\\x00-\u02ff\u0370-\u0482\u048a-\u0556\u2000-\u2bff]")  # scripts that need more than ``re`` knows
 _TERM = regex.compile(rf"[{_HAN}]+|[{_DENSE}]+|\p{{Hangul}}+|[\w&&[^{_HAN}{_DENSE}\p{{Hangul}}]]+(?:['’]\w+)?", regex.V1)
 _HANGUL_FIRST = "\uac00"
 _HANGUL_LAST = "\ud7a3"
@@ -48,8 +49,8 @@ def words(text: str) -> list[str]:
     shares ``형태`` and ``태소`` with ``형태소가``. Other scripts give their words.
     """
     lowered = text.lower()
-    if lowered.isascii():
-        return _ASCII_TERM.findall(lowered)
+    if lowered.isascii() or not _NOT_SIMPLE.search(lowered):
+        return _SIMPLE_TERM.findall(lowered)
     found: list[str] = []
     for term in _TERM.findall(lowered):
         if _is_paired(term[0]):

@@ -28,13 +28,15 @@ class Lengths:
         self._table = np.zeros(vocabulary.size + 1, np.uint16)
 
     def of(self, tokens: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """For each token, the characters of the text up to its end, and whether it starts inside a character."""
+        """The characters of the text up to each token's end, after a 0, and which tokens start inside a character."""
         entries = self._table.take(tokens, mode="clip")
         if not (entries & _KNOWN).all():
             self._learn(tokens)
             entries = self._table.take(tokens, mode="clip")
         inside = entries >= _INSIDE
-        return np.cumsum(entries & _CHARACTERS, dtype=np.int64), inside
+        ends = np.zeros(len(tokens) + 1, np.int64)
+        np.cumsum(entries & _CHARACTERS, out=ends[1:])
+        return ends, inside
 
     def _learn(self, tokens: NDArray[np.uint32]) -> None:
         present = np.zeros(len(self._table), bool)

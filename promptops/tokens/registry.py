@@ -94,7 +94,10 @@ def _bundled(name: str) -> Vocabulary:
     except ValueError:
         raise TokenizerError(f"no tokenizer is called {name!r}; {_ADVICE}") from None
     additive = engine.family == "BPE" and not name.startswith(_UNSPLIT)
-    return Vocabulary(name, engine, engine.vocab_size, engine.special_tokens(), additive=additive)
+    return Vocabulary(
+        name, engine, engine.vocab_size, engine.special_tokens(),
+        additive=additive, line_split=not name.startswith("whisper"),
+    )  # fmt: skip
 
 
 def _rebuilt(name: str) -> Vocabulary:

@@ -7,6 +7,7 @@ exactly then, and nothing can be injected.
 
 from __future__ import annotations
 
+from array import array
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 _ID_BYTES = 4
 _PREFIX = 2
-_MANY = 64
+_FEW = 4
+_LOW_BLOCK = "▁".encode()
+"""What SentencePiece vocabularies write for a space."""
+
 
 
 class Engine(Protocol):
@@ -43,51 +47,44 @@ class Vocabulary:
     """An exact counter over one vocabulary. Immutable and safe to share between threads.
 
     ``additive`` says that its pre-tokenizer splits by one of the published patterns, which look at most one character
-    ahead and never back, so that the tokens between two of its splits are the same alone and in any text.
+    ahead and never back, so that the tokens between two of its splits are the same alone and in any text;
+    ``line_split`` that one of these splits follows the last line break of any white space.
     """
 
     exact = True
 
     def __init__(
-        self, name: str, engine: Engine, size: int, specials: Iterable[str] = (), *, additive: bool = False
+        self, name: str, engine: Engine, size: int, specials: Iterable[str] = (), *, additive: bool = False, line_split: bool = False,
     ) -> None:
         self.name = name
         self.size = size
         self._engine = engine
         self._markers = _markers(specials)
         self._wrapping = _wrapping(engine)
+        self._blocks = any(_LOW_BLOCK in bytes(engine.decode_token_bytes(i)) for i in engine.encode_ordinary("a b"))
         self.additive = additive and not any(self._wrapping)
+        self.line_split = self.additive and line_split
 
     def __repr__(self) -> str:
         return f"Vocabulary({self.name!r})"
 
     def count(self, text: str) -> int:
         """Tokens of ``text`` as plain text; never raises."""
-        text = well_formed(text)
-        if self._spells_special(text):
-            tokens = len(self._engine.encode_ordinary(text))
-        else:
-            tokens = len(self._engine.encode_flat(text)) // _ID_BYTES
-        return tokens - sum(self._wrapping)
+        return len(self._encode(text)) // _ID_BYTES
 
     def encode_flat(self, text: str) -> NDArray[np.uint32]:
         """Ids of ``text`` as plain text; never raises."""
         import numpy as np  # noqa: PLC0415 - counting alone needs no NumPy
 
-        text = well_formed(text)
-        if self._spells_special(text):
-            ids = np.array(self._engine.encode_ordinary(text), np.uint32)
-        else:
-            ids = np.frombuffer(self._engine.encode_flat(text), np.uint32)
-        before, after = self._wrapping
-        return ids[before : len(ids) - after]
+        return np.frombuffer(self._encode(text), np.uint32)
 
     def token_bytes(self, token: int) -> bytes:
         """The UTF-8 bytes of the text that a token stands for; ``b""`` for one that stands for none."""
         try:
-            return bytes(self._engine.decode_token_bytes(token)).replace(b"\xe2\x96\x81", b" ")
+            spelling = bytes(self._engine.decode_token_bytes(token))
         except (ValueError, IndexError, OverflowError):
             return b""
+        return spelling.replace(_LOW_BLOCK, b" ") if self._blocks else spelling
 
     @cached_property
     def lengths(self) -> Lengths:
@@ -96,10 +93,23 @@ class Vocabulary:
 
         return Lengths(self)
 
+    def _encode(self, text: str) -> bytes:
+        """Ids of ``text`` as 32-bit integers in the machine's order, without those of the vocabulary's own template."""
+        try:
+            flat = self._flat(text)
+        except UnicodeEncodeError:
+            flat = self._flat(well_formed(text))
+        before, after = self._wrapping
+        return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
+
+    def _flat(self, text: str) -> bytes:
+        if self._spells_special(text):
+            return array("I", self._engine.encode_ordinary(text)).tobytes()
+        return self._engine.encode_flat(text)
+
     def _spells_special(self, text: str) -> bool:
         return any(
-            prefix in text and (len(specials) > _MANY or any(special in text for special in specials))
-            for prefix, specials in self._markers
+            first in text and any(special in text for special in specials) for first, specials in self._markers
         )
 
 
@@ -113,12 +123,18 @@ def well_formed(text: str) -> str:
 
 
 def _markers(specials: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Special tokens by their first characters: few enough strings to look for in every text."""
+    """Strings without which a text spells no special token, by their first character, which is fast to look for.
+
+    Where many specials begin alike, what they have in common stands for them.
+    """
     groups: dict[str, list[str]] = {}
     for special in specials:
         if special.strip():
             groups.setdefault(special[:_PREFIX], []).append(special)
-    return [(prefix, tuple(group)) for prefix, group in groups.items()]
+    markers: dict[str, list[str]] = {}
+    for prefix, group in groups.items():
+        markers.setdefault(prefix[0], []).extend([prefix] if len(group) > _FEW else group)
+    return [(first, tuple(found)) for first, found in markers.items()]
 
 
 def _wrapping(engine: Engine) -> tuple[int, int]:

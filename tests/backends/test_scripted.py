@@ -37,7 +37,7 @@ def ask(backend: Backend, text: str = "Say it.", limit: int = 100) -> Reply:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Callable[[str], Path]:
+def script(tmp_path: Path) -> Callable[..., Path]:
     """Write a script file."""
 
     def write(text: str, name: str = "s.yaml") -> Path:
@@ -51,7 +51,7 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
 def test_replies_come_in_order_and_are_counted() -> None:
     """Texts are counted exactly; a whole Reply passes as it is; an exception is raised."""
     whole = Reply("mine", Usage(7, 1, 2, 0), model="x")
-    backend = Scripted([f"the first", whole, ThrottledError("wait", retry_after=2)])
+    backend = Scripted(["the first", whole, ThrottledError("wait", retry_after=2)])
     first = ask(backend)
     assert first.text == "the first"
     assert first.usage == Usage(COUNTER.count("Be brief.") + COUNTER.count("Say it."), 0, COUNTER.count("the first"))
@@ -76,7 +76,7 @@ def test_an_answer_may_be_computed() -> None:
         await asyncio.sleep(0)
         return call.messages[-1].content.upper()
 
-    def broken(call: Call) -> str:
+    def broken(_: Call) -> str:
         raise TransientError("down", status=503)
 
     assert ask(Scripted(answer=later), "abc").text == "ABC"
@@ -88,25 +88,27 @@ def test_an_answer_may_be_computed() -> None:
 @given(st.text(max_size=200), st.integers(1, 60))
 def test_no_answer_is_longer_than_the_call_allows(text: str, limit: int) -> None:
     """Like a server, it cuts at the limit and says so; what fits comes whole."""
-    reply = ask(Scripted(["x" if not text else text], counter=COUNTER), limit=limit)
+    reply = ask(Scripted([text or "x"], counter=COUNTER), limit=limit)
     assert reply.usage.output_tokens == COUNTER.count(reply.text) <= limit
     assert (reply.finish == "stop") == (reply.text == (text or "x"))
     assert (text or "x").startswith(reply.text)
 
 
-def test_a_file_answers_by_rules(script: Callable[[str], Path]) -> None:
+def test_a_file_answers_by_rules(script: Callable[..., Path]) -> None:
     """The first rule that matches and has times left answers, else the default."""
-    backend = Scripted.from_file(script("""
+    backend = Scripted.from_file(
+        script("""
         default: nothing special
         replies:
           - {match: apple, text: once, times: 1}
           - {match: "app.e", text: then, finish: length}
           - {match: pear, lead: 3}
-    """))
+    """)
+    )
     assert ask(backend, "an apple").text == "once"
     again = ask(backend, "an apple")
     assert (again.text, again.finish) == ("then", "length")
-    fenced = "Summarize the pear.\n<document-7f id=\"3\">\nOne two\nthree four\n</document-7f>\nShortly."
+    fenced = 'Summarize the pear.\n<document-7f id="3">\nOne two\nthree four\n</document-7f>\nShortly.'
     assert ask(backend, fenced).text == "One two three"
     assert ask(backend, "plum").text == "nothing special"
     assert backend.calls == []
@@ -124,7 +126,7 @@ def test_a_file_answers_by_rules(script: Callable[[str], Path]) -> None:
     ],
 )
 def test_a_file_fails_as_a_server_would(
-    script: Callable[[str], Path], error: str, kind: type[CallError], billed: bool
+    script: Callable[..., Path], error: str, kind: type[CallError], billed: bool
 ) -> None:
     """Statuses and codes become the same errors as the openai backend's."""
     backend = Scripted.from_file(script(f"replies: [{{error: {error}}}]"))
@@ -135,7 +137,7 @@ def test_a_file_fails_as_a_server_would(
     assert caught.value.retry_after == (1.5 if "retry_after" in error else None)
 
 
-def test_a_filtered_answer_was_paid_for(script: Callable[[str], Path]) -> None:
+def test_a_filtered_answer_was_paid_for(script: Callable[..., Path]) -> None:
     """The content filter's refusal carries what it used."""
     backend = Scripted.from_file(script("replies: [{text: bad words, finish: content_filter}]"))
     with pytest.raises(RefusedError) as caught:
@@ -145,13 +147,13 @@ def test_a_filtered_answer_was_paid_for(script: Callable[[str], Path]) -> None:
     assert caught.value.usage.output_tokens == COUNTER.count("bad words")
 
 
-def test_a_call_that_no_rule_answers_names_its_document(script: Callable[[str], Path]) -> None:
+def test_a_call_that_no_rule_answers_names_its_document(script: Callable[..., Path]) -> None:
     """Without a default, an unanswered call is rejected, and says how to mend it."""
     with pytest.raises(RejectedError, match="add one, or a `default`"):
         ask(Scripted.from_file(script("replies: [{match: apple, text: x}]")), "pear")
 
 
-def test_the_model_gives_tokenizer_window_and_price(script: Callable[[str], Path]) -> None:
+def test_the_model_gives_tokenizer_window_and_price(script: Callable[..., Path]) -> None:
     """A named model brings its own; without one the script is free and counts with o200k_base."""
     plain = Scripted.from_file(script("default: x"))
     assert (plain.counter.name, plain.window) == ("o200k_base", 128_000)
@@ -164,7 +166,7 @@ def test_the_model_gives_tokenizer_window_and_price(script: Callable[[str], Path
     assert Scripted.from_file(script("{model: gpt-4, window: 500, default: x}")).window == 500
 
 
-def test_identity_is_the_content_of_the_file(script: Callable[[str], Path]) -> None:
+def test_identity_is_the_content_of_the_file(script: Callable[..., Path]) -> None:
     """Another script never gets the stored replies of this one, and the same script under another name does."""
     first = Scripted.from_file(script("default: x", "a.yaml"))
     same = Scripted.from_file(script("default: x", "b.yaml"))
@@ -173,7 +175,7 @@ def test_identity_is_the_content_of_the_file(script: Callable[[str], Path]) -> N
     assert first.name != same.name
 
 
-def test_json_is_read_too(script: Callable[[str], Path]) -> None:
+def test_json_is_read_too(script: Callable[..., Path]) -> None:
     """JSON with tabs and escaped emoji, which YAML readers get wrong."""
     text = json.dumps({"default": "well done 🎉"}, indent="\t")
     assert ask(Scripted.from_file(script(text, "s.json"))).text == "well done 🎉"
@@ -195,29 +197,27 @@ def test_json_is_read_too(script: Callable[[str], Path]) -> None:
         ('{\n"default": }', "s.json", "s.json:2: not valid JSON"),
     ],
 )
-def test_a_bad_file_is_named_with_its_line(
-    script: Callable[[str, str], Path], text: str, name: str, complaint: str
-) -> None:
+def test_a_bad_file_is_named_with_its_line(script: Callable[..., Path], text: str, name: str, complaint: str) -> None:
     """Every mistake is one line that says where."""
     with pytest.raises(UsageError, match=complaint) as caught:
         Scripted.from_file(script(text, name))
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, script: Callable[[str], Path]) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, script: Callable[..., Path]) -> None:
     """A missing file, a folder, bytes that are no text, an unknown model: one clear error each."""
     with pytest.raises(NotFoundError, match="no such script"):
         Scripted.from_file(tmp_path / "none.yaml")
     with pytest.raises(NotFoundError):
         Scripted.from_file(tmp_path)
     (tmp_path / "b.yaml").write_bytes(b"default: x\n\xff\xfe")
-    with pytest.raises(UsageError, match="b.yaml:2: not UTF-8"):
+    with pytest.raises(UsageError, match=r"b\.yaml:2: not UTF-8"):
         Scripted.from_file(tmp_path / "b.yaml")
     with pytest.raises(TokenizerError):
         Scripted.from_file(script("model: nobodys-model"))
 
 
-def test_times_hold_across_threads(script: Callable[[str], Path]) -> None:
+def test_times_hold_across_threads(script: Callable[..., Path]) -> None:
     """A rule that applies five times applies five times, whoever asks."""
     backend = Scripted.from_file(script("default: rest\nreplies: [{text: first, times: 5}]"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops.documents import find, load, read
+from promptops.documents import find, load
 from promptops.errors import DocumentError
 from promptops.types import Document, Source
 
@@ -167,14 +167,14 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(tmp_path: Path, monkey
             path.write_text(text)
         return status
 
-    monkeypatch.setattr(read.os, "fstat", fstat)
+    monkeypatch.setattr(os, "fstat", fstat)
     (source,) = find([path])
     assert load(source).text == "newest"
     writes = iter(["x" * n for n in range(1, 20)])
     assert "changed during each of 3 readings" in _error(source)
 
 
-def test_files_whose_size_is_unknown_are_read(tmp_path: Path) -> None:
+def test_files_whose_size_is_unknown_are_read() -> None:
     """Those of /proc say that they are empty."""
     if not Path("/proc/version").exists():
         pytest.skip("no /proc")

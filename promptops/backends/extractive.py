@@ -1,0 +1,158 @@
+"""The model that is always there: it answers with the most telling sentences of the documents in the prompt.
+
+It reads the rendered prompt as any model would (``promptops.extract.asking``) and costs nothing. What it can't do is say
+things in its own words, in another language, or as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from promptops.errors import RejectedError
+from promptops.prices import FREE
+from promptops.types import Reply, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from promptops.extract import Candidate, Ranking
+    from promptops.extract.asking import Asked
+    from promptops.types import Call, Counter, Finish, Price
+
+VERSION = 1
+"""Part of the identity, so that a store doesn't answer with what an older version chose: raise it when output changes."""
+
+_TOKENIZER = "o200k_base"
+_INLINE = 8_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
+
+
+class _LazyCounter:
+    """The counter, whose vocabulary is loaded when something is first counted."""
+
+    name = _TOKENIZER
+    exact = True
+
+    def __init__(self) -> None:
+        self._counter: Counter | None = None
+
+    @property
+    def loaded(self) -> bool:
+        return self._counter is not None
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as plain text."""
+        if self._counter is None:
+            from promptops.tokens import counter  # noqa: PLC0415 - a vocabulary takes 0.1 s to load
+
+            self._counter = counter(tokenizer=_TOKENIZER)
+        return self._counter.count(text)
+
+
+class Extractive:
+    """The backend of the model spec ``extractive``.
+
+    It takes the texts between ``<document>`` lines in the last user message, or all of that message, and obeys the
+    lengths asked for around them (words, characters, sentences), a line ``Focus: …`` or ``초점: …``, and
+    ``max_output_tokens``. Tokens are those of o200k_base.
+    """
+
+    name = "extractive"
+    identity = f"extractive/{VERSION}"
+    window: int | None = 1_000_000
+    overhead = 0
+    reasoning = 0
+
+    def __init__(self) -> None:
+        self.price: Price | None = FREE
+        self._lazy = _LazyCounter()
+        self.counter: Counter = self._lazy
+
+    async def complete(self, call: Call) -> Reply:
+        """Answer from the documents in the prompt; ``RejectedError`` where JSON is asked for."""
+        if call.schema is not None:
+            msg = "extractive answers with sentences of the document and can't answer in JSON: choose another model for this step"
+            raise RejectedError(msg)
+        if self._lazy.loaded and sum(len(message.content) for message in call.messages) <= _INLINE:
+            return self._answer(call)
+        return await asyncio.to_thread(self._answer, call)
+
+    async def aclose(self) -> None:
+        """Nothing to let go of."""
+
+    def _answer(self, call: Call) -> Reply:
+        from promptops.extract.asking import read_prompt  # noqa: PLC0415 - brings NumPy
+
+        text, finish = _Summary(read_prompt(call.messages), call.max_output_tokens, self.counter.count).text()
+        usage = Usage(
+            input_tokens=sum(self.counter.count(message.content) for message in call.messages),
+            output_tokens=self.counter.count(text),
+        )
+        return Reply(text, usage, finish, self.name)
+
+
+class _Summary:
+    """One answer: what was asked, and the tokens it may take."""
+
+    def __init__(self, asked: Asked, tokens: int, count: Callable[[str], int]) -> None:
+        self.asked, self.tokens, self.count = asked, tokens, count
+
+    def text(self) -> tuple[str, Finish]:
+        """The answer, and whether it had to be cut inside a sentence to keep to the tokens."""
+        from promptops.extract import join  # noqa: PLC0415 - brings NumPy
+
+        ranking = self._ranking()
+        limits = self._limits(ranking.candidates)
+        text = join(ranking.pick_within(limits)) if limits else None
+        if text is None or self.count(text) > self.tokens:
+            text = self._within_tokens(ranking, limits)
+        return (text, "stop") if text else self._cut(ranking)
+
+    def _ranking(self) -> Ranking:
+        from promptops.extract import rank  # noqa: PLC0415 - brings NumPy
+        from promptops.text import guess  # noqa: PLC0415
+
+        asked = self.asked
+        format_ = asked.format or guess(max(asked.parts, key=len))
+        return rank(asked.parts, format=format_, title=asked.title, focus=asked.focus)
+
+    def _limits(self, candidates: Sequence[Candidate]) -> list[tuple[int, Sequence[int] | None]]:
+        asked = self.asked
+        limits: list[tuple[int, Sequence[int] | None]] = []
+        if asked.words is not None:
+            limits.append((asked.words, None))
+        if asked.characters is not None:
+            # Every sentence but the first brings a space, and each may get a final mark.
+            limits.append((asked.characters + 1, [len(candidate.text) + 2 for candidate in candidates]))
+        if asked.sentences is not None:
+            limits.append((asked.sentences, [1] * len(candidates)))
+        return limits
+
+    def _within_tokens(self, ranking: Ranking, limits: Sequence[tuple[int, Sequence[int] | None]]) -> str:
+        """Under the limit of tokens as well. Sentences' own counts may add up to less than the whole's, so it is checked."""
+        from promptops.extract import join  # noqa: PLC0415 - brings NumPy
+
+        costs = [self.count(" " + candidate.text) + 1 for candidate in ranking.candidates]
+        room = self.tokens + 1
+        while room > 0:
+            text = join(ranking.pick_within([*limits, (room, costs)]))
+            over = self.count(text) - self.tokens
+            if over <= 0:
+                return text
+            room -= over
+        return ""
+
+    def _cut(self, ranking: Ranking) -> tuple[str, Finish]:
+        """The beginning of the best sentence, where none fits whole."""
+        text = ranking.cut_best(self._is_short)
+        if self.count(text) <= self.tokens:
+            return text, "stop"
+        return ranking.cut_best(lambda part: self._is_short(part) and self.count(part) <= self.tokens), "length"
+
+    def _is_short(self, text: str) -> bool:
+        from promptops.text import count_words  # noqa: PLC0415
+
+        asked = self.asked
+        return (asked.words is None or count_words(text) <= asked.words) and (
+            asked.characters is None or len(text) <= asked.characters
+        )

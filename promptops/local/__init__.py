@@ -1,0 +1,3 @@
+"""Models on this machine's own disk."""
+
+from __future__ import annotations

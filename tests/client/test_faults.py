@@ -1,0 +1,263 @@
+"""The client against a real server that fails: every reply arrives, and the ledger is what the server billed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from promptops.backends.openai import OpenAI
+from promptops.budget import Budget
+from promptops.client import Client
+from promptops.client.verdict import Patience
+from promptops.errors import (
+    AccessError,
+    BudgetError,
+    CallError,
+    QuotaError,
+    RefusedError,
+    RejectedError,
+    TransientError,
+    UnreachableError,
+    WindowError,
+)
+from promptops.prices import price
+from promptops.store import Database
+from promptops.tokens import counter
+from promptops.types import Call, Message, Reply, Tags, Totals
+from tests.fake_openai import KEY, FakeOpenAI, Fault
+
+COUNTER = counter(tokenizer="o200k_base")
+QUICK = Patience(first_wait=0.01, longest_wait=0.05)
+
+
+def ask(text: str, run: str = "run", words: int = 50) -> Call:
+    return Call((Message("user", f"<document>\n{text}\n</document>"),), words, tags=Tags(run=run, step="map"))
+
+
+@pytest.fixture
+def client(fake_openai: FakeOpenAI) -> Iterator[Client]:
+    with connected(fake_openai) as made:
+        yield made
+
+
+def connected(server: FakeOpenAI, *, budget: Budget | None = None, timeout: float = 2.0, key: str = KEY) -> Client:
+    backend = OpenAI(
+        "gpt-4o-mini", base_url=server.base_url, api_key=key, counter=COUNTER, window=8_000, timeout=timeout
+    )
+    backend.price = price("gpt-4o-mini")
+    return Client(backend, Database(), budget=budget, patience=QUICK, concurrency=64)
+
+
+def send(client: Client, *calls: Call) -> list[Reply | BaseException]:
+    async def all_of_them() -> list[Reply | BaseException]:
+        try:
+            return await asyncio.gather(*map(client.complete, calls), return_exceptions=True)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(all_of_them())
+
+
+def known(client: Client) -> Totals:
+    return Totals.sum(row.totals for row in client.ledger.rows("run") if not row.possibly_billed)
+
+
+PASSING = ["500", "502", "503", "504", "529", "429", "drop", "reset", "reset_body", "malformed", "no_choices"]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_passing_fault_is_tried_again(fault: str, client: Client, fake_openai: FakeOpenAI) -> None:
+    """The reply arrives, and each attempt has its row."""
+    fake_openai.fail(fault)
+    (reply,) = send(client, ask("one two three"))
+    assert isinstance(reply, Reply)
+    assert reply.text == "one two three"
+    assert len(client.database.query("SELECT 1 FROM attempts")) == 2
+
+
+def test_a_storm_of_every_fault_loses_nothing(fake_openai: FakeOpenAI) -> None:
+    """Every reply arrives; known sums are what the server told it billed; the rest stands apart; nothing is resent."""
+    fake_openai.rates = dict.fromkeys(PASSING, 0.02)
+    with connected(fake_openai) as client:
+        replies = send(client, *(ask(f"word{number} " * 30) for number in range(200)))
+        assert all(isinstance(reply, Reply) for reply in replies)
+        told = [one for one in fake_openai.requests if one.fault in ("", "no_choices")]
+        sums = known(client)
+        assert sums.calls == len(told)
+        assert sums.input_tokens == sum(one.input_tokens for one in told)
+        assert sums.output_tokens == sum(one.output_tokens for one in told)
+        unknown = sum(row.totals.calls for row in client.ledger.rows("run") if row.possibly_billed)
+        assert sums.calls + unknown >= fake_openai.billed["calls"]
+        before = len(fake_openai.requests)
+        send(client, *(ask(f"word{number} " * 30) for number in range(200)))
+        assert len(fake_openai.requests) == before
+
+
+def test_without_faults_the_ledger_is_what_the_server_billed_to_the_token(
+    client: Client, fake_openai: FakeOpenAI
+) -> None:
+    """Input, output and calls, and the dollars of the price list."""
+    send(client, *(ask(f"text {number} " * 20) for number in range(20)))
+    billed, sums = fake_openai.billed, known(client)
+    assert (sums.calls, sums.input_tokens, sums.output_tokens) == (20, billed["input_tokens"], billed["output_tokens"])
+    listed = (Decimal("0.15") * billed["input_tokens"] + Decimal("0.6") * billed["output_tokens"]) / 10**6
+    assert sums.usd == listed
+
+
+@pytest.mark.parametrize("fault", ["reset", "reset_body", "hang"])
+def test_a_cut_off_attempt_is_possibly_billed(fault: str, fake_openai: FakeOpenAI) -> None:
+    """What is not known stands in its own row at the most it can be, and the budget counts it as spent."""
+    fake_openai.fail(fault)
+    budget = Budget(max_tokens=100_000)
+    with connected(fake_openai, budget=budget, timeout=0.5) as client:
+        (reply,) = send(client, ask("one two"))
+        assert isinstance(reply, Reply)
+        rows = {row.possibly_billed: row.totals for row in client.ledger.rows("run")}
+        assert rows[True].calls == rows[False].calls == 1
+        assert budget.settled.tokens == rows[True].tokens + rows[False].tokens
+
+
+def test_a_throttled_call_waits_as_told(client: Client, fake_openai: FakeOpenAI) -> None:
+    """Not less than the server asked for."""
+    fake_openai.fail(Fault("429", headers={"retry-after": "1"}))
+    loop_time = []
+
+    async def timed() -> None:
+        start = asyncio.get_running_loop().time()
+        await client.complete(ask("one"))
+        loop_time.append(asyncio.get_running_loop().time() - start)
+        await client.aclose()
+
+    asyncio.run(timed())
+    assert loop_time[0] >= 1.0
+
+
+def test_equal_calls_in_flight_are_sent_once(fake_openai: FakeOpenAI) -> None:
+    """One is paid for, all are answered."""
+    fake_openai.latency = 0.1
+    with connected(fake_openai) as client:
+        replies = send(client, *[ask("the same")] * 10)
+        assert [reply.stored for reply in replies if isinstance(reply, Reply)].count(False) == 1
+    assert len(fake_openai.requests) == 1
+
+
+def test_a_failing_twin_fails_all_of_its_like_and_none_later(client: Client, fake_openai: FakeOpenAI) -> None:
+    """Equal calls share the failure; the next asking is a new one."""
+    fake_openai.fail("content_filter")
+    failures = send(client, *[ask("the same")] * 3)
+    assert all(isinstance(failure, RefusedError) for failure in failures)
+    (reply,) = send(client, ask("the same"))
+    assert isinstance(reply, Reply)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("quota", QuotaError), ("401", AccessError), ("404", AccessError), ("403", AccessError)]
+)
+def test_what_fails_every_call_stops_the_run_at_once(
+    fault: str, error: type[CallError], client: Client, fake_openai: FakeOpenAI
+) -> None:
+    """No further call of the run is sent; another run may try."""
+    fake_openai.fail(fault)
+    (first,) = send(client, ask("one"))
+    assert isinstance(first, error)
+
+    async def one_after_another() -> list[BaseException | Reply]:
+        fake_openai.fail(fault)
+        kept = [await asyncio.gather(client.complete(ask(text)), return_exceptions=True) for text in ("a", "b", "c")]
+        last = await client.complete(ask("d", run="another"))
+        await client.aclose()
+        return [one for (one,) in kept] + [last]
+
+    before = len(fake_openai.requests)
+    *failures, other = asyncio.run(one_after_another())
+    assert all(isinstance(failure, error) for failure in failures)
+    assert isinstance(other, Reply)
+    assert len(fake_openai.requests) - before == 2
+
+
+def test_a_malformed_first_call_stops_the_run(client: Client, fake_openai: FakeOpenAI) -> None:
+    """Ten thousand more would be rejected the same way."""
+    fake_openai.fail(*["400"] * 3)
+
+    async def in_turn() -> list[Reply | BaseException]:
+        found = [await asyncio.gather(client.complete(ask(text)), return_exceptions=True) for text in "abc"]
+        await client.aclose()
+        return [one for (one,) in found]
+
+    assert all(isinstance(one, RejectedError) for one in asyncio.run(in_turn()))
+    assert len(fake_openai.requests) == 1
+
+
+def test_an_unreachable_server_is_said_soon(fake_openai: FakeOpenAI) -> None:
+    """A few short tries, one clear line."""
+    client = connected(fake_openai)
+    fake_openai.stop()
+    (failure,) = send(client, ask("one"))
+    client.close()
+    assert isinstance(failure, UnreachableError)
+    assert fake_openai.base_url.removesuffix("/v1") in str(failure)
+
+
+def test_faults_that_do_not_pass_end_in_the_last_error(client: Client, fake_openai: FakeOpenAI) -> None:
+    """A bounded number of attempts."""
+    fake_openai.fail(*["500"] * 50)
+    (failure,) = send(client, ask("one"))
+    assert isinstance(failure, TransientError)
+    assert failure.status == 500
+    assert len(fake_openai.requests) == QUICK.attempts
+
+
+@pytest.mark.parametrize("in_flight", [1, 64])
+def test_a_budget_is_not_passed_and_is_used(in_flight: int, fake_openai: FakeOpenAI) -> None:
+    """With 64 at once and a cap of two fifths of the job, by the server's own count."""
+    fake_openai.latency = 0.01
+    calls = [ask(f"text {number} " * 40, words=41) for number in range(200)]
+    job = sum(COUNTER.count(call.messages[0].content) + 7 + 40 for call in calls)
+    cap = job * 2 // 5
+    with connected(fake_openai, budget=Budget(max_tokens=cap)) as client:
+        client.concurrency = in_flight
+        outcomes = send(client, *calls)
+    spent = fake_openai.billed["input_tokens"] + fake_openai.billed["output_tokens"]
+    assert spent <= cap
+    assert spent >= 0.95 * cap
+    assert {type(outcome) for outcome in outcomes} == {Reply, BudgetError}
+
+
+def test_a_call_that_cannot_fit_is_never_sent(client: Client, fake_openai: FakeOpenAI) -> None:
+    """It is an error that says by how much."""
+    (failure,) = send(client, ask("one " * 9_000))
+    assert isinstance(failure, WindowError)
+    assert "by 1," in str(failure)
+    assert not fake_openai.requests
+
+
+def test_the_store_answers_across_processes(fake_openai: FakeOpenAI, tmp_path: object) -> None:
+    """What one client paid for, another gets for nothing; --fresh asks again."""
+    path = f"{tmp_path}/store.db"
+    for fresh, sent in ((False, 1), (False, 1), (True, 2)):
+        backend = OpenAI("m", base_url=fake_openai.base_url, api_key=KEY, counter=COUNTER, window=8_000)
+        with Client(backend, Database(path), fresh=fresh) as client:
+            send(client, ask("one"), replace(ask("one"), tags=Tags(document="elsewhere.md")))
+        assert len(fake_openai.requests) == sent
+
+
+def test_the_providers_own_overhead_is_learned(fake_openai: FakeOpenAI) -> None:
+    """Later reservations hold it, so that a cap holds on a server whose chat format takes more."""
+    fake_openai.answer = lambda body: "short"
+    with connected(fake_openai) as client:
+        client.backend.overhead = 0
+        send(client, ask("one"))
+        send_more = asyncio.run(_reserved(client))
+    assert send_more >= fake_openai.requests[-1].input_tokens
+
+
+async def _reserved(client: Client) -> int:
+    await client.complete(ask("two"))
+    await client.complete(ask("three"))
+    await client.aclose()
+    rows = client.database.query("SELECT input FROM attempts ORDER BY id DESC LIMIT 1")
+    return int(rows[0][0])

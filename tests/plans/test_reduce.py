@@ -1,0 +1,178 @@
+"""A plan ends, within its estimate's bound, whatever the replies are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import promptops as po
+from promptops.api import job
+from promptops.backends.scripted import Scripted
+from promptops.client import Client
+from promptops.client.verdict import Patience
+from promptops.drivers.estimate import estimate
+from promptops.drivers.run import run
+from promptops.errors import RefusedError, TransientError, WindowError
+from promptops.tokens import counter
+from promptops.types import Call, Reply, Source, Usage
+
+COUNTER = counter(tokenizer="o200k_base")
+PROSE = (
+    "The river rose in the night and the lower meadow was under water by six. Nobody had moved the sheep. "
+    "강은 밤새 불어났고 아침 여섯 시에는 아래 목초지가 물에 잠겼다. 양을 옮긴 사람은 아무도 없었다. "
+)
+behaviours = st.lists(
+    st.one_of(
+        st.tuples(st.just("words"), st.integers(1, 3_000)),
+        st.tuples(st.just("cut"), st.integers(0, 3_000)),
+        st.tuples(st.just("blank"), st.just(0)),
+        st.tuples(st.just("fail"), st.just(0)),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def misbehaving(ways: list[tuple[str, int]]) -> Any:
+    """Replies of any length, cut, blank or failing, in turn; no limit that was asked for is kept."""
+    asked = iter(range(10**9))
+
+    def answer(call: Call) -> Reply | Exception:
+        way, length = ways[next(asked) % len(ways)]
+        text = " ".join(["flood"] * length)
+        if way == "fail":
+            return TransientError("it broke")
+        return Reply(text if way != "blank" else "  \n", Usage(1, 0, length), "length" if way == "cut" else "stop")
+
+    return answer
+
+
+def texts(sizes: list[int]) -> list[Source]:
+    return [Source(f"{number}.txt", text=PROSE * size) for number, size in enumerate(sizes)]
+
+
+@given(
+    ways=behaviours,
+    sizes=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+    window=st.integers(1_600, 9_000),
+    chunk=st.integers(16, 800),
+    reduce=st.integers(64, 3_000),
+    words=st.integers(5, 60),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_run_ends_within_the_estimates_bound(
+    ways: list[tuple[str, int]], sizes: list[int], window: int, chunk: int, reduce: int, words: int
+) -> None:
+    """Calls, input and output stay below ``most``, every prompt fits the window, and every span has its end."""
+    backend = Scripted(answer=misbehaving(ways), counter=COUNTER, window=window)
+    sources = texts(sizes)
+    asked = {"chunk_tokens": chunk, "reduce_tokens": reduce, "words": words}
+    planned = job("summarize", sources, backend, asked)
+    bound = asyncio.run(estimate(planned)).most
+    result = asyncio.run(run(planned, Client(backend, patience=Patience(attempts=1))))
+
+    assert len(backend.calls) <= bound.calls
+    for call in backend.calls:
+        size = sum(COUNTER.count(message.content) for message in call.messages)
+        assert size + call.max_output_tokens <= window
+    assert [document.source for document in result.documents] == [source.name for source in sources]
+    for source, document in zip(sources, result.documents, strict=True):
+        ends = [0, *(span.end for span in document.coverage)]
+        assert [span.start for span in document.coverage] == ends[:-1]
+        assert ends[-1] == len(source.text or "")
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4), words=st.integers(5, 60))
+@settings(max_examples=25, deadline=None)
+def test_an_estimate_of_replies_as_asked_is_what_a_run_takes(sizes: list[int], words: int) -> None:
+    """Where the model keeps to the asked length, the expected figures are the run's, to the call and the token.
+
+    Equal calls (the prose repeats) are sent once, which an estimate without a store cannot count on.
+    """
+
+    def answer(call: Call) -> str:
+        return " ".join(["x"] * (call.expected_output_tokens or 0))
+
+    backend = Scripted(answer=answer, counter=COUNTER, window=4_000)
+    planned = job("summarize", texts(sizes), backend, {"chunk_tokens": 200, "words": words})
+    expected = asyncio.run(estimate(planned)).expected
+    usage = asyncio.run(run(planned, Client(backend))).usage
+    twins = expected.calls - usage.calls
+    assert twins >= 0
+    if not twins:
+        assert (usage.input_tokens, usage.output_tokens) == (expected.input_tokens, expected.output_tokens)
+
+
+def test_one_chunk_is_one_call() -> None:
+    """A short document passes through map alone; its summary is the document's."""
+    backend = Scripted(["short."])
+    result = po.run("summarize", [Source("a", text="A short text.")], po.connect(backend))
+    assert (result.usage.calls, result.documents[0].text, result.corpus) == (1, "short.", None)
+
+
+def test_a_window_too_small_is_said_before_anything_is_sent() -> None:
+    """With the tokens that are lacking, and a mend."""
+    backend = Scripted(["never"], window=300)
+    with pytest.raises(WindowError, match=r"window of 300 tokens; it lacks \d+.*--set words="):
+        po.run("summarize", [Source("a", text=PROSE)], po.connect(backend))
+    assert not backend.calls
+
+
+def test_an_unknown_window_is_asked_for() -> None:
+    """It is never guessed."""
+    with pytest.raises(WindowError, match="--window"):
+        po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted(["never"], window=None)))
+
+
+def test_a_failed_part_leaves_a_partial_answer_that_says_so() -> None:
+    """The other parts are paid for and count."""
+
+    def answer(call: Call) -> str | Exception:
+        if call.tags.step == "map" and "Nobody knew" in call.messages[-1].content:
+            return RefusedError("the content filter refused it")
+        return "a part."
+
+    text = PROSE * 20 + "Nobody knew. " + PROSE * 20
+    result = po.run("summarize", [Source("a", text=text)], po.connect(Scripted(answer=answer)), chunk_tokens=300)
+    document = result.documents[0]
+    assert document.status == "truncated"
+    assert [span.status for span in document.coverage].count("failed") == 1
+    assert "1 of" in (document.error or "")
+    assert result.status == "incomplete"
+
+
+def test_a_cut_answer_is_asked_for_again_with_twice_the_room() -> None:
+    """It is never taken for an answer."""
+    backend = Scripted([Reply("half an", finish="length"), "a whole answer."])
+    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(backend))
+    assert result.documents[0].text == "a whole answer."
+    first, second = backend.calls
+    assert (second.take, second.max_output_tokens) == (1, 2 * first.max_output_tokens)
+
+
+def test_an_answer_cut_twice_ends_at_a_sentence_and_is_marked() -> None:
+    """The run goes on, and is incomplete."""
+    cut = Reply("One sentence is whole. Another is hal", finish="length")
+    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([cut, cut])))
+    assert result.documents[0].status == "truncated"
+    assert result.status == "incomplete"
+
+
+def test_an_answer_blank_twice_is_a_failure() -> None:
+    """With the reason."""
+    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([" ", "\n"])))
+    assert (result.documents[0].status, result.status) == ("failed", "failed")
+    assert "empty answer" in (result.documents[0].error or "")
+
+
+def test_blank_documents_are_empty_and_cost_nothing() -> None:
+    """Nothing is sent for them."""
+    backend = Scripted(["never"])
+    result = po.run("summarize", [Source("a", text=""), Source("b", text=" \n")], po.connect(backend))
+    assert [document.status for document in result.documents] == ["empty", "empty"]
+    assert not backend.calls
+    assert result.status == "ok"

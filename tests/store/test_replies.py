@@ -1,0 +1,71 @@
+"""The exact-match store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptops.store import Database, Replies, key
+from promptops.types import Call, Message, Reply, Sampling, Tags, Usage
+
+CALL = Call((Message("system", "be brief"), Message("user", "안녕")), 100)
+
+
+def test_tags_estimates_and_counts_are_no_part_of_the_key() -> None:
+    """What cannot change the reply cannot make anyone pay again."""
+    tagged = replace(CALL, tags=Tags("r", "c", "s", "t@2", "a/b.md", 3), input_tokens=9, expected_output_tokens=4)
+    assert key(tagged, "m") == key(CALL, "m")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CALL, max_output_tokens=101),
+        replace(CALL, sampling=Sampling(temperature=0.0)),
+        replace(CALL, schema={"type": "object"}),
+        replace(CALL, take=1),
+        replace(CALL, model="other"),
+        replace(CALL, messages=(Message("user", "be brief"), Message("user", "안녕"))),
+        replace(CALL, messages=(Message("system", "be brief안녕"),)),
+    ],
+)
+def test_whatever_can_change_the_reply_is_part_of_the_key(other: Call) -> None:
+    """Two questions never share an answer."""
+    assert key(other, "m") != key(CALL, "m")
+
+
+def test_another_model_has_other_replies() -> None:
+    """The identity of the backend is part of the key."""
+    assert key(CALL, "m") != key(CALL, "n")
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=4), st.lists(st.text(max_size=5), min_size=1, max_size=4))
+def test_message_borders_are_part_of_the_key(one: list[str], other: list[str]) -> None:
+    """Moving text from one message to the next is another prompt."""
+    calls = [Call(tuple(Message("user", text) for text in texts), 9) for texts in (one, other)]
+    assert (key(calls[0], "m") == key(calls[1], "m")) == (one == other)
+
+
+@given(st.text(), st.integers(0, 10**9), st.booleans())
+def test_a_reply_comes_back_as_it_went_in(text: str, tokens: int, estimated: bool) -> None:
+    """All of it, and marked as stored."""
+    replies = Replies(Database())
+    reply = Reply(text, Usage(tokens, 1, 2, 3, estimated), "stop", "m", "id")
+    replies.put(b"k", reply)
+    assert replies.get(b"k") == replace(reply, stored=True)
+
+
+def test_a_cut_or_blank_reply_lasts_until_the_run_has_ended() -> None:
+    """A killed run pays nothing twice, and no later run is given a broken answer."""
+    replies = Replies(Database())
+    replies.put(b"cut", Reply("half a", finish="length"))
+    replies.put(b"blank", Reply(" \n"))
+    replies.put(b"whole", Reply("whole."))
+    assert replies.get(b"cut") and replies.get(b"blank")
+    replies.settle()
+    assert not replies.get(b"cut")
+    assert not replies.get(b"blank")
+    assert replies.get(b"whole")
