@@ -1,10 +1,10 @@
 """How good the extractive summaries are: ROUGE against references, beside sumy and the lead sentences.
 
-Every summarizer gets the same document, is asked for as many words as the reference has, and works on sentences split by
-the same splitter. ``--korean`` takes a Markdown file of many pages, or a folder of pages, takes each page's own introduction
-out as the reference, and compares with the lead sentences.
+Every summarizer gets the same document, is asked for as many words as the reference has, and works on sentences split
+by the same splitter. ``--korean`` takes a Markdown file of many pages, or a folder of pages, takes each page's own
+introduction out as the reference, and compares with the lead sentences.
 
-    python benchmarks/extractive.py --documents DIR --references DIR [--limit 30] [--half even|odd]
+    python benchmarks/extractive.py --documents DIR --references DIR [--limit 30]
     python benchmarks/extractive.py --korean FILE_OR_DIR
 """
 
@@ -109,7 +109,8 @@ def peers() -> dict[str, Summarizer]:
             summarizer = kind(Stemmer("english"))
             summarizer.stop_words = get_stop_words("english")
             document = PlaintextParser.from_string(page.text, Splitter()).document
-            return " ".join(str(sentence) for sentence in summarizer(document, lambda infos: best_fitting(infos, words)))
+            chosen = summarizer(document, lambda infos: best_fitting(infos, words))
+            return " ".join(str(sentence) for sentence in chosen)
 
         return run
 
@@ -151,7 +152,8 @@ def split_pages(text: str) -> list[str]:
 def take_introduction(name: str, text: str) -> Page | None:
     """The prose between the title and the next heading, list or code is the reference; the rest is the page."""
     found = blocks(text, "markdown")
-    after = next((i for i, block in enumerate(found[1:], 1) if block.kind not in ("paragraph", "directive")), len(found))
+    inside = ("paragraph", "directive")
+    after = next((i for i, block in enumerate(found[1:], 1) if block.kind not in inside), len(found))
     prose = [plain_text(block.of(text)) for block in found[1:after] if block.kind == "paragraph"]
     reference = " ".join(part for part in prose if part)
     if count_words(reference) < LEAST_REFERENCE or after >= len(found) - 2:
@@ -162,7 +164,8 @@ def take_introduction(name: str, text: str) -> Page | None:
 def score(pages: list[Page], summarizers: dict[str, Summarizer]) -> dict[str, dict[str, list[float]]]:
     """Every page through every summarizer, page by page."""
     scorer = RougeScorer(list(MEASURES), tokenizer=Words())
-    table: dict[str, dict[str, list[float]]] = {name: {key: [] for key in (*MEASURES, "s", "fill")} for name in summarizers}
+    columns = (*MEASURES, "s", "fill")
+    table: dict[str, dict[str, list[float]]] = {name: {key: [] for key in columns} for name in summarizers}
     for page in pages:
         words = count_words(page.reference)
         for name, run in summarizers.items():

@@ -128,7 +128,7 @@ def provider(url: str) -> str | None:
 
 
 def _providers() -> list[Provider]:
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - takes 0.15 s
+    from genai_prices.data_snapshot import get_snapshot
 
     return get_snapshot().providers
 
@@ -149,7 +149,7 @@ def _names(clause: Any, ref: str, name: str) -> bool:
     The data match some models by a prefix or by a part (``gpt-4o-audio-preview…``), where only a date, a revision or a
     vendor may be added.
     """
-    from genai_prices import types  # noqa: PLC0415 - takes 0.15 s
+    from genai_prices import types
 
     if isinstance(clause, types.ClauseOr):
         return ref == name or any(part.is_match(ref) and _names(part, ref, name) for part in clause.or_)
@@ -179,7 +179,7 @@ def _tiers(info: ModelInfo) -> tuple[int, ...]:
 
 
 def _asker(info: ModelInfo, house: Provider) -> Callable[[int, int, int], Decimal]:
-    from genai_prices import Usage  # noqa: PLC0415 - takes 0.15 s
+    from genai_prices import Usage
 
     def ask(input_tokens: int, cached: int, output_tokens: int) -> Decimal:
         counted = Usage(input_tokens=input_tokens, cache_read_tokens=cached, output_tokens=output_tokens)

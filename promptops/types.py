@@ -93,7 +93,6 @@ class Call:
     max_output_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     schema: Mapping[str, Any] | None = None
-    model: str | None = None
     take: int = 0
     expected_output_tokens: int | None = None
     input_tokens: int | None = None
@@ -191,7 +190,7 @@ class Backend(Protocol):
 
     ``name`` is the model spec; ``identity`` is what tells its replies from another model's in the store;
     ``window`` is in tokens (``None``: unknown); ``price`` is ``None`` where unknown; ``overhead`` is the tokens it adds
-    per message, and ``reasoning`` those it may spend unseen before an answer.
+    per message and once per prompt, and ``reasoning`` those it may spend unseen before an answer.
     """
 
     name: str

@@ -18,7 +18,7 @@ _HERE = {"", "localhost", "ip6-localhost"}
 def _is_loopback(host: object) -> bool:
     name = host.decode() if isinstance(host, bytes) else str(host or "")
     try:
-        return ipaddress.ip_address(name.partition("%")[0]).is_loopback or name in {"0.0.0.0", "::"}  # noqa: S104
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback or name in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
     except ValueError:
         return name.lower() in _HERE
 

@@ -127,7 +127,7 @@ class FakeOpenAI:
         self.in_flight = 0
         self.most_in_flight = 0
         self._faults: deque[Fault] = deque()
-        self._random = random.Random(seed)  # noqa: S311 - chances of faults, not secrets
+        self._random = random.Random(seed)
         self._log = log
         self._port = port
         self._ready = threading.Event()
@@ -422,7 +422,7 @@ def _cut(request: web.Request, response: web.StreamResponse | None = None) -> we
 
 @cache
 def _tokenizer() -> Any:
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
     return splintr.Tokenizer.from_pretrained("o200k_base")
 
@@ -457,7 +457,7 @@ def main() -> None:
         keys=(options.key,), latency=options.latency, rates=dict(_rates(options.fault)), seed=options.seed,
         log=options.log, port=options.port,
     ).start()  # fmt: skip
-    print(server.base_url, flush=True)  # noqa: T201 - what the caller waits for
+    print(server.base_url, flush=True)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
     server.stop()

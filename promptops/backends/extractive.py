@@ -1,7 +1,7 @@
 """The model that is always there: it answers with the most telling sentences of the documents in the prompt.
 
-It reads the rendered prompt as any model would (``promptops.extract.asking``) and costs nothing. What it can't do is say
-things in its own words, in another language, or as JSON.
+It reads the rendered prompt as any model would (``promptops.extract.asking``) and costs nothing. What it can't do is
+say things in its own words, in another language, or as JSON.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from promptops.types import Call, Counter, Finish, Price
 
 VERSION = 1
-"""Part of the identity, so that a store doesn't answer with what an older version chose: raise it when output changes."""
+"""Part of the identity, so that no store answers with what an older version chose: raise it when output changes."""
 
+_NO_JSON = "extractive answers with the document's sentences and can't answer in JSON: give this step another model"
 _TOKENIZER = "o200k_base"
 _INLINE = 8_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
 
@@ -71,8 +72,7 @@ class Extractive:
     async def complete(self, call: Call) -> Reply:
         """Answer from the documents in the prompt; ``RejectedError`` where JSON is asked for."""
         if call.schema is not None:
-            msg = "extractive answers with sentences of the document and can't answer in JSON: choose another model for this step"
-            raise RejectedError(msg)
+            raise RejectedError(_NO_JSON)
         if self._lazy.loaded and sum(len(message.content) for message in call.messages) <= _INLINE:
             return self._answer(call)
         return await asyncio.to_thread(self._answer, call)
@@ -129,7 +129,7 @@ class _Summary:
         return limits
 
     def _within_tokens(self, ranking: Ranking, limits: Sequence[tuple[int, Sequence[int] | None]]) -> str:
-        """Under the limit of tokens as well. Sentences' own counts may add up to less than the whole's, so it is checked."""
+        """Under the limit of tokens as well; the whole is counted, since sentences' own counts may add up to less."""
         from promptops.extract import join  # noqa: PLC0415 - brings NumPy
 
         costs = [self.count(" " + candidate.text) + 1 for candidate in ranking.candidates]

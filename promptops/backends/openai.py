@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from promptops import prices
 from promptops.backends import wire
-from promptops.backends.completion import PER_MESSAGE, PRIMING, Reader, request
+from promptops.backends.completion import PER_MESSAGE, Reader, request
 from promptops.errors import AccessError, UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class OpenAI:
         listed = _listed_at(model, url, official=official)
         self.window: int | None = window if window is not None or listed is None else prices.window(model, listed)
         self.price: Price | None = None if listed is None else prices.price(model, listed)
-        # The format's priming is charged once per prompt; counted with every message it can only be too much.
-        self.overhead = PER_MESSAGE + PRIMING if official else 2 * PER_MESSAGE
+        self.overhead = PER_MESSAGE if official else 2 * PER_MESSAGE
         self.reasoning = reasoning if reasoning is not None else _HEADROOM if _THINKS.search(model) else 0
         self._place = f"{self.name} at {shown}"
         self._key = key or ("" if official else _NO_KEY)

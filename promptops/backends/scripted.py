@@ -80,7 +80,7 @@ class Scripted:
 
         Raises ``NotFoundError`` or ``UsageError`` with the file and the line. It does not record its calls.
         """
-        from promptops.backends.script import read  # noqa: PLC0415 - pydantic, for files alone
+        from promptops.backends.script import read
 
         raw = _bytes(Path(path))
         script = read(raw, str(path))
@@ -195,7 +195,7 @@ def lead(prompt: str, words: int) -> str:
 
 
 def _counter(model: str | None) -> Counter:
-    from promptops.tokens import counter  # noqa: PLC0415 - maps a 38 MB library
+    from promptops.tokens import counter
 
     return counter(model) if model else counter(tokenizer=_TOKENIZER)
 
@@ -203,7 +203,7 @@ def _counter(model: str | None) -> Counter:
 def _window(script: Script) -> int | None:
     if script.window is not None or script.model is None:
         return script.window or WINDOW
-    from promptops.prices import window  # noqa: PLC0415 - beside its use
+    from promptops.prices import window
 
     return window(_bare(script.model))
 
@@ -211,7 +211,7 @@ def _window(script: Script) -> int | None:
 def _price(script: Script) -> Price | None:
     if script.model is None:
         return FREE
-    from promptops.prices import price  # noqa: PLC0415 - beside its use
+    from promptops.prices import price
 
     return price(_bare(script.model))
 

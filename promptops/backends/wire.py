@@ -92,7 +92,7 @@ def make(base_url: str, api_key: str) -> AsyncOpenAI:
 
     It never retries: retries are the business of one wrapper, which also writes the ledger.
     """
-    import openai  # noqa: PLC0415 - takes 0.7 s
+    import openai
 
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
         max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_IDLE
@@ -111,7 +111,7 @@ async def post(client: AsyncOpenAI, body: Mapping[str, Any], seconds: float) -> 
     ``chat.completions.create`` would take twice the processor time, rewriting the request by its schema and the
     reply into objects, and lets a broken reply through as a ``str`` or with no choices.
     """
-    import openai  # noqa: PLC0415 - takes 0.7 s
+    import openai
 
     connect = min(CONNECT, 0.9 * seconds)  # a little sooner than the whole: then it is known that nothing was sent
     timeout = openai.Timeout(connect=connect, read=seconds, write=seconds, pool=connect)
@@ -125,7 +125,7 @@ async def post(client: AsyncOpenAI, body: Mapping[str, Any], seconds: float) -> 
 @cache
 def _response_type() -> type[Any]:
     """The response class of the HTTP library that this release of the client stands on: httpx, or httpx2 from 3.0."""
-    import openai  # noqa: PLC0415 - takes 0.7 s
+    import openai
 
     base = next(kind for kind in openai.DefaultAioHttpClient.__mro__ if kind.__name__ == "AsyncClient")
     response: type[Any] = sys.modules[base.__module__].Response

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptops.chunking import grades
 from promptops.chunking.graphemes import fill_gap
-from promptops.chunking.structure import fences, protect, protect_rows
+from promptops.chunking.structure import fences, protect
 from promptops.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from promptops.types import Counter
 
 _PIECES = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,12})|\s+")
-_GAP_COST = np.float32(grades.INSIDE + 10)
+_GAP_COST = grades.INSIDE + 10
 _FINEST = 16
 _INDENT_MAX = 120
 
@@ -34,7 +34,7 @@ class Borders:
 
     text: str
     ends: NDArray[np.int64]
-    cost: NDArray[np.float32]
+    cost: NDArray[np.int32]
     pairs: NDArray[np.uint16]
     additive: bool = False
     line_split: bool = False
@@ -73,8 +73,6 @@ def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: boo
         found = _by_pieces(text, points, counter, style)
     found.blocks = np.array(list(fences(text, points, fenced=fenced)), np.int64).reshape(-1, 2)
     protect(found.blocks, found.ends, found.cost, budget)
-    if style == "markdown":
-        protect_rows(text, found.ends, found.cost)
     _fill_gaps(found, budget)
     found.cost[-1] = 0
     return found
@@ -112,7 +110,7 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     ticks[-1] = total
     whole, places = np.append(0, ticks), np.append(0, offsets)
     ends = np.interp(np.arange(total + 1), whole, places).astype(np.int64)
-    cost = np.full(total + 1, grades.FORBIDDEN, np.float32)
+    cost = np.full(total + 1, grades.FORBIDDEN, np.int32)
     cost[whole] = grades.grade(points, places, style).cost
     return Borders(text, ends, cost, np.zeros(total + 1, np.uint16))
 
@@ -120,7 +118,7 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
 def _fill_gaps(found: Borders, budget: int) -> None:
     """Allow cuts at exact grapheme borders where the allowed ones lie far apart for the budget."""
     limit = max(1, min(budget // _FINEST, 64))
-    forbidden = ~np.isfinite(found.cost)
+    forbidden = found.cost >= grades.FORBIDDEN
     forbidden[-1] = False
     if not limit <= np.count_nonzero(forbidden):
         return

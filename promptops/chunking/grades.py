@@ -17,17 +17,19 @@ from promptops.chunking import lines
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SENTENCE = 4.0
-ENDING = 8.0
-CLAUSE = 14.0
-WORD = 30.0
-INSIDE = 60.0
-FORBIDDEN = np.float32(np.inf)
+SENTENCE = 4
+ENDING = 8
+CLAUSE = 14
+WORD = 30
+INSIDE = 60
+FORBIDDEN = 1 << 20
+"""No cut here: from this on, a cost is beyond any sum of others that a plan could weigh it against."""
 
 _KINDS = 32
 _LINE, _DOT, _CLOSED, _KOREAN = 1, 2, 3, 4
 _LOOK_BACK = 4
 _SMALL = 0x20
+_SMALL_I = ord("i")
 
 _ABBREVIATIONS = "mr mrs ms dr st vs jr sr prof gen capt lt sgt rev fig eq cf ca dept vol pp eds".split()
 _KOREAN_ENDINGS = frozenset(
@@ -41,14 +43,14 @@ class Grades:
 
     __slots__ = ("cost", "pairs")
 
-    def __init__(self, cost: NDArray[np.float32], pairs: NDArray[np.uint16]) -> None:
+    def __init__(self, cost: NDArray[np.int32], pairs: NDArray[np.uint16]) -> None:
         self.cost = cost
         self.pairs = pairs
 
 
 def grade(points: NDArray[np.uint32], ends: NDArray[np.int64], style: str) -> Grades:
     """The borders at ``ends`` in the text with the code points ``points``; the first and the last, its ends, cost 0."""
-    cost = np.zeros(len(ends), np.float32)
+    cost = np.zeros(len(ends), np.int32)
     pairs = np.zeros(len(ends), np.uint16)
     offsets = ends[1:-1]
     if not len(offsets):
@@ -81,27 +83,36 @@ def safe(pairs: NDArray[np.uint16]) -> NDArray[np.bool_]:
 
 
 def _full_stops(
-    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.int32]
 ) -> None:
     """A full stop before a small letter or after an abbreviation or an initial ends no sentence."""
     if not len(places):
         return
     ends = offsets[places]
-    tail = np.stack([points.take(np.maximum(ends - back, 0)) for back in range(2, 2 + _LOOK_BACK + 1)])
-    starts = np.isin(c.classes(tail.ravel()), _WORD_STARTS).reshape(tail.shape)
-    width = np.where(starts.any(axis=0), starts.argmax(axis=0), _LOOK_BACK + 1)
-    words = np.zeros(len(places), np.uint64)
-    for back in range(_LOOK_BACK):
-        letter = np.where(back < width, tail[back] | np.uint32(_SMALL), 0).astype(np.uint64) & np.uint64(0xFFFF)
-        words |= letter << np.uint64(16 * back)
-    weak = (width <= _LOOK_BACK) & np.isin(words, _ABBREVIATION_CODES)
-    weak |= (width == 1) & (c.classes(tail[0]) <= c.LOWER) & (c.classes(tail[0]) >= c.UPPER) & (tail[0] != ord("I"))
-    weak |= c.classes(points.take(ends + 1, mode="clip")) == c.LOWER
-    cost[places] = np.where(weak, np.float32(CLAUSE + 2), np.float32(SENTENCE))
+    weak = c.classes(points.take(ends + 1, mode="clip")) == c.LOWER
+    weak |= _abbreviated(points, ends)
+    cost[places] = np.where(weak, CLAUSE + 2, SENTENCE)
+
+
+def _abbreviated(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the word before each full stop is a known abbreviation, or one letter other than I.
+
+    Words are compared as numbers, 16 bits for each of up to four letters.
+    """
+    words = np.zeros(len(ends), np.uint64)
+    ended = np.zeros(len(ends), bool)
+    for back in range(_LOOK_BACK + 1):
+        letters = points.take(np.maximum(ends - 2 - back, 0))
+        ended |= _WORD_START.take(c.classes(letters))
+        if back == 1:
+            single = ended & _LETTER.take(c.classes(words.astype(np.uint32))) & (words != _SMALL_I)
+        if back < _LOOK_BACK:
+            words |= np.where(ended, 0, (letters | _SMALL) & 0xFFFF).astype(np.uint64) << np.uint64(16 * back)
+    return single | (ended & np.isin(words, _ABBREVIATION_CODES))
 
 
 def _closed(
-    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.int32]
 ) -> None:
     """A closing quote or bracket ends a sentence where a stop stands before it."""
     if not len(places):
@@ -109,12 +120,12 @@ def _closed(
     ends = offsets[places]
     following = c.classes(points.take(ends, mode="clip"))
     goes_on = (following == c.HANGUL) | (following == c.HANGUL_END)  # a particle, as in: he said
-    ending = np.where(goes_on, np.float32(CLAUSE), np.float32(SENTENCE))
+    ending = np.where(goes_on, CLAUSE, SENTENCE)
     cost[places] = np.where(c.ended(points, ends), ending, cost[places])
 
 
 def _korean(
-    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.float32]
+    points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp], cost: NDArray[np.int32]
 ) -> None:
     """A Korean verb's final ending before a space mostly ends a sentence, also where no full stop is written."""
     if not len(places):
@@ -124,7 +135,8 @@ def _korean(
     cost[places[np.isin(codes, _ENDING_CODES)]] = ENDING
 
 
-_WORD_STARTS = np.array((c.SPACE, c.NEWLINE, c.OPENER, c.STOP), np.uint8)
+_WORD_START = np.isin(np.arange(_KINDS), (c.SPACE, c.NEWLINE, c.OPENER, c.STOP))
+_LETTER = np.isin(np.arange(_KINDS), (c.UPPER, c.LOWER))
 _ABBREVIATION_CODES = np.array(
     [sum(ord(letter) << (16 * back) for back, letter in enumerate(reversed(word))) for word in _ABBREVIATIONS],
     np.uint64,
@@ -132,8 +144,8 @@ _ABBREVIATION_CODES = np.array(
 _ENDING_CODES = np.array([(ord(first) << 32) | ord(last) for first, last in _KOREAN_ENDINGS], np.uint64)
 
 
-def _cost_table() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    cost = np.full((_KINDS, _KINDS), INSIDE - 10, np.float32)
+def _cost_table() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    cost = np.full((_KINDS, _KINDS), INSIDE - 10, np.int32)
     special = np.zeros((_KINDS, _KINDS), np.uint8)
     letters = list(c.LETTERS)
     cost[np.ix_([*letters, c.MARK, c.LINKER], letters)] = INSIDE
@@ -149,7 +161,7 @@ def _cost_table() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     return cost.ravel(), special.ravel()
 
 
-def _clauses_and_words(cost: NDArray[np.float32]) -> None:
+def _clauses_and_words(cost: NDArray[np.int32]) -> None:
     cost[:, c.OPENER] = np.minimum(cost[:, c.OPENER], WORD + 10)
     cost[:, c.SPACE] = WORD
     cost[c.SEA, c.SPACE] = ENDING
@@ -159,7 +171,7 @@ def _clauses_and_words(cost: NDArray[np.float32]) -> None:
         cost[c.WIDE_CLAUSE, first] = CLAUSE
 
 
-def _sentences(cost: NDArray[np.float32], special: NDArray[np.uint8]) -> None:
+def _sentences(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
     starts = [*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE, c.SYMBOL, c.BULLET]
     cost[c.WIDE_STOP, starts] = SENTENCE
     cost[c.BANG, [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END]] = SENTENCE
@@ -169,13 +181,13 @@ def _sentences(cost: NDArray[np.float32], special: NDArray[np.uint8]) -> None:
     special[c.HANGUL_END, c.SPACE] = _KOREAN
 
 
-def _breaks(cost: NDArray[np.float32], special: NDArray[np.uint8]) -> None:
+def _breaks(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
     cost[:, [c.NEWLINE, c.RETURN]] = WORD - 5
     cost[[c.NEWLINE, c.RETURN]] = lines.LINE
     special[[c.NEWLINE, c.RETURN]] = _LINE
 
 
-def _clusters(cost: NDArray[np.float32]) -> None:
+def _clusters(cost: NDArray[np.int32]) -> None:
     """Annex 29's rules on two neighbours, and more than them where it takes a longer look."""
     cost[:, [c.MARK, c.LINKER, c.JOINER, c.JAMO_TAIL, c.ODD]] = FORBIDDEN
     cost[[c.JOINER, c.PREPEND, c.ODD]] = FORBIDDEN

@@ -11,18 +11,20 @@ from promptops.chunking import characters as c
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SECTION = 0.0
-PARAGRAPH = 1.0
-ITEM = 2.0
-ENDED = 3.0
-LINE = 6.0
-ROW = 10.0
-ORPHAN = 28.0
-WRAP = 30.0
-INSIDE_BREAKS = 3.0
+SECTION = 0
+PARAGRAPH = 1
+ITEM = 2
+ENDED = 3
+LINE = 6
+ROW = 10
+ROW_TORN = 20
+ORPHAN = 28
+WRAP = 30
+INSIDE_BREAKS = 3
 
 _WRAP_MIN, _WRAP_MAX = 30, 160
 _INDENT_MAX = 24
+_SAMPLE = 2000
 _UNDERLINES = tuple(map(ord, "=-~^\"'`*+#.:_"))
 
 
@@ -58,7 +60,7 @@ def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
     offsets: NDArray[np.int64],
     places: NDArray[np.intp],
     after: NDArray[np.uint8],
-    cost: NDArray[np.float32],
+    cost: NDArray[np.int32],
     style: str,
 ) -> None:
     """Set the costs of the borders at ``places``, all of which follow a line break."""
@@ -72,16 +74,17 @@ def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
         graded = _prose(breaks, following)
     if style == "markdown":
         _headings(breaks, following, graded)
+        _rows(breaks, places, graded, cost)
     elif style == "rst":
         _underlined(breaks, graded)
-    graded += np.where((following == c.NEWLINE) | (following == c.RETURN), np.float32(INSIDE_BREAKS), np.float32(0))
-    fits = np.isfinite(cost[places])
-    cost[places] = np.where(fits, graded, cost[places])
+    graded[(following == c.NEWLINE) | (following == c.RETURN)] += INSIDE_BREAKS
+    allowed = cost[places] < FORBIDDEN
+    cost[places[allowed]] = graded[allowed]
 
 
-def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     stopped = c.ended(breaks.points, np.maximum(breaks.text_end, 1))
-    graded = np.where(stopped, np.float32(ENDED), np.float32(LINE))
+    graded = np.where(stopped, ENDED, LINE).astype(np.int32)
     opens = (following >= c.OPENER) & (following <= c.DIGIT) & (following != c.CLAUSE) & (following != c.WIDE_CLAUSE)
     running = opens & ~breaks.blank
     if _wrapped(breaks, following, running, stopped):
@@ -99,8 +102,8 @@ def _wrapped(
     lengths = breaks.length[running]
     if len(lengths) < 4 or stopped[running].mean() > 0.5:  # noqa: PLR2004 - too few lines to tell, or whole sentences
         return False
+    lengths, kinds = lengths[:_SAMPLE], following[running][:_SAMPLE]
     middle = float(np.median(lengths))
-    kinds = following[running]
     cased = (kinds == c.LOWER) | (kinds == c.UPPER)
     if cased.mean() > 0.5:  # noqa: PLR2004 - most lines
         alike = (kinds == c.LOWER).mean() > 0.35  # noqa: PLR2004 - log lines start alike, sentences go on anyhow
@@ -109,25 +112,30 @@ def _wrapped(
     return bool(alike and _WRAP_MIN / 2 <= middle <= _WRAP_MAX)
 
 
-def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The less a line is indented the better a block starts there, best after a blank line; a closing bracket goes on."""
     indent, first = breaks.indents(following)
-    graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent * 0.5).astype(np.float32)
+    graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent // 2).astype(np.int32)
     graded[first == c.CLOSER] += ORPHAN
     return graded
 
 
-def _headings(breaks: Breaks, following: NDArray[np.uint8], graded: NDArray[np.float32]) -> None:
-    """A Markdown heading begins a section, and stays with what it heads; rows of a table stay together."""
-    marks = breaks.points.take(breaks.ends, mode="clip")
-    starts = (marks == ord("#")) & (following == c.BULLET)
+def _headings(breaks: Breaks, following: NDArray[np.uint8], graded: NDArray[np.int32]) -> None:
+    """A Markdown heading begins a section, and stays with what it heads."""
+    starts = (following == c.BULLET) & (breaks.points.take(breaks.ends, mode="clip") == ord("#"))
     graded[starts] = SECTION
     _keep_next(breaks, starts, graded)
-    rows = marks == ord("|")
-    graded[rows & ~breaks.blank] = ROW
 
 
-def _underlined(breaks: Breaks, graded: NDArray[np.float32]) -> None:
+def _rows(breaks: Breaks, places: NDArray[np.intp], graded: NDArray[np.int32], cost: NDArray[np.int32]) -> None:
+    """The rows of a Markdown table stay together, and each stays whole."""
+    rows = (breaks.points.take(breaks.ends, mode="clip") == ord("|")).nonzero()[0]
+    graded[rows[~breaks.blank[rows]]] = ROW
+    for row in rows[rows + 1 < len(places)].tolist():
+        cost[places[row] + 1 : places[row + 1]] += ROW_TORN
+
+
+def _underlined(breaks: Breaks, graded: NDArray[np.int32]) -> None:
     """A reStructuredText title is a line with a line of one punctuation mark under it."""
     first, second, third = (breaks.points.take(breaks.ends + ahead, mode="clip") for ahead in range(3))
     rules = (first == second) & (second == third) & np.isin(first, _UNDERLINES)
@@ -138,7 +146,7 @@ def _underlined(breaks: Breaks, graded: NDArray[np.float32]) -> None:
     _keep_next(breaks, rules, graded)
 
 
-def _keep_next(breaks: Breaks, starts: NDArray[np.bool_], graded: NDArray[np.float32]) -> None:
+def _keep_next(breaks: Breaks, starts: NDArray[np.bool_], graded: NDArray[np.int32]) -> None:
     """No cut between the line that begins at a break and the text after it, blank lines included."""
     heads = np.flatnonzero(starts)
     for step in (1, 2, 3):

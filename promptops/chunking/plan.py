@@ -1,7 +1,7 @@
 """Which borders to cut at: the least total cost, by dynamic programming over all of them at once.
 
 A chunk that ends at border j started at some border i with ``least <= j - i <= budget``, so the best total up to j is
-the cost of j plus the least best total in a window behind it. Borders are taken ``least`` at a time: their windows all
+the cost of j plus the least best total in a window behind it. Borders are taken a block at a time: their windows all
 lie before the block, and the minima of all windows of one width come from one running minimum from the left and one
 from the right (M. van Herk, Pattern Recognition Letters 13 (1992) 517-521; J. Gil and M. Werman, IEEE PAMI 15 (1993)
 504-507).
@@ -9,24 +9,31 @@ from the right (M. van Herk, Pattern Recognition Letters 13 (1992) 517-521; J. G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promptops.chunking.grades import FORBIDDEN
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAST_CHARGE = 24.0
+    Totals = NDArray[np.int32]
+
+LEAST_CHARGE = 24
 TOKENS_PER_CHARGE = 40
 """What one more chunk costs, in the unit of the costs of borders: what it takes to turn a cut word into a sentence end,
 and more for large chunks, where good borders are plenty."""
 
-BEYOND = 12.0
+BEYOND = 12
 """What a chunk beyond the preferred size costs."""
 
-_SMALL_TAIL = 4.0
-_INFINITE = np.float32(np.inf)
+_UNREACHED = 1 << 30
+_TAIL_SLACK = 4
+_EVENED = 12
+_COARSE = 64
+"""From this budget on, one token less of an odd budget does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,9 @@ class Limits:
         return cls(budget, max(1, aim // 2), aim)
 
     @property
-    def charge(self) -> float:
+    def charge(self) -> int:
         """What each chunk costs."""
-        return max(LEAST_CHARGE, self.preferred / TOKENS_PER_CHARGE)
+        return max(LEAST_CHARGE, self.preferred // TOKENS_PER_CHARGE)
 
     def shrunk(self, by: int) -> Limits:
         """The same with a smaller budget."""
@@ -57,40 +64,67 @@ class Limits:
         return Limits(self.budget, max(1, self.least // 4), self.preferred)
 
 
-def plan(cost: NDArray[np.float32], limits: Limits) -> list[int] | None:
+def plan(cost: Totals, limits: Limits) -> list[int] | None:
     """The places in ``cost`` to cut at, the last one included; ``None`` where no allowed borders lie close enough.
 
     ``cost[i]`` is that of the border after i tokens; that of the last, the end of the text, must be 0.
     """
-    size = len(cost) - 1
-    best = _totals(cost, limits)
-    cuts = [size]
+    if limits.preferred == limits.budget >= _COARSE and limits.least == limits.budget // 2:
+        limits = replace(limits, budget=2 * limits.least, preferred=2 * limits.least)
+        best = _totals_by_halves(cost, limits)
+    else:
+        best = _totals(cost, limits)
+    cuts = [len(cost) - 1]
     while cuts[-1] > 0:
-        start = _step_back(best, cuts[-1], limits, last=cuts[-1] == size)
+        start = _step_back(best, cuts[-1], limits, last=len(cuts) == 1)
         if start is None:
             return None
         cuts.append(start)
-    return cuts[-2::-1]
+    return cuts[-2::-1] if cost[cuts[:-1]].max() < FORBIDDEN else None
 
 
-def _totals(cost: NDArray[np.float32], limits: Limits) -> NDArray[np.float32]:
-    """The least total cost of cutting up to each border; entry ``budget + i`` is that of border i."""
-    size, budget, least = len(cost) - 1, limits.budget, limits.least
-    best = np.full(budget + size + 1, _INFINITE, np.float32)
+def _totals_by_halves(cost: Totals, limits: Limits) -> Totals:
+    """The least total cost of cutting up to each border, where chunks are from half of the budget to all of it.
+
+    In rows of half a budget, the window of a border is the tail of the row before the last and the head of the last:
+    a few whole-row operations each, on rows that numpy hands out without an index.
+    """
+    half, size = limits.least, len(cost)
+    charged = np.zeros((size // half + 1, half), np.int32)
+    charged.ravel()[:size] = cost
+    charged += np.int32(limits.charge)
+    best = np.empty_like(charged)
+    best[0] = _UNREACHED
+    best[0, 0] = 0
+    tail, head = np.full(half, _UNREACHED, np.int32), np.empty(half, np.int32)
+    tail_forward = tail[::-1]
+    running, smaller, add = np.minimum.accumulate, np.minimum, np.add
+    for last, row, own in zip(best, best[1:], charged[1:], strict=False):
+        running(last, out=head)
+        smaller(tail_forward, head, out=head)
+        add(head, own, row)
+        running(last[::-1], out=tail)
+    totals: Totals = best.ravel()[:size]
+    return totals
+
+
+def _totals(cost: Totals, limits: Limits) -> Totals:
+    """The same for any limits; a chunk over the preferred size pays for it."""
+    size, budget, least = len(cost), limits.budget, limits.least
+    best = np.full(budget + size, _UNREACHED, np.int32)
     best[budget] = 0
-    charged = cost + np.float32(limits.charge)
+    charged = cost + np.int32(limits.charge)
     beyond = budget - limits.preferred
     block = min(least, beyond) if beyond else least
-    width = limits.preferred - least + 1
-    minima = _Minima(width, block)
+    minima = _Minima(limits.preferred - least + 1, block)
     longer = _Minima(beyond, block) if beyond else None
-    for first in range(least, size + 1, block):
-        last = min(first + block, size + 1)
+    for first in range(least, size, block):
+        last = min(first + block, size)
         totals = minima.of(best, first + beyond, last - first)
         if longer:
-            totals = np.minimum(totals, longer.of(best, first, last - first) + np.float32(BEYOND))
+            totals = np.minimum(totals, longer.of(best, first, last - first) + np.int32(BEYOND))
         np.add(totals, charged[first:last], out=best[budget + first : budget + last])
-    return best
+    return best[budget:]
 
 
 class _Minima:
@@ -98,10 +132,10 @@ class _Minima:
 
     def __init__(self, width: int, block: int) -> None:
         self._width = width
-        self._left = np.empty(block, np.float32)
-        self._right = np.empty(width, np.float32)
+        self._left = np.empty(block, np.int32)
+        self._right = np.empty(width, np.int32)
 
-    def of(self, values: NDArray[np.float32], start: int, count: int) -> NDArray[np.float32]:
+    def of(self, values: Totals, start: int, count: int) -> Totals:
         """The minima of the windows from ``start``, ``start + 1`` … : each a tail of the left part, a head of the right."""
         middle = start + count
         left, right = self._left[:count], self._right[: self._width - 1]
@@ -115,19 +149,20 @@ class _Minima:
         return left[::-1]
 
 
-def _step_back(best: NDArray[np.float32], end: int, limits: Limits, *, last: bool) -> int | None:
+def _step_back(best: Totals, end: int, limits: Limits, *, last: bool) -> int | None:
     """The start of the chunk that ends at border ``end``: the cheapest, of equals the one that makes sizes even."""
-    least = 1 if last else limits.least
     low = max(0, end - limits.budget)
-    totals = best[limits.budget + low : limits.budget + end - least + 1]
+    totals = best[low : end if last else end - limits.least + 1]
     if limits.preferred < limits.budget:
         totals = totals.copy()
-        totals[: max(0, end - limits.preferred - low)] += np.float32(BEYOND)
-    lowest = totals.min(initial=_INFINITE)
-    if lowest == _INFINITE:
+        totals[: max(0, end - limits.preferred - low)] += BEYOND
+    first = int(totals.argmin()) if len(totals) else 0
+    lowest = int(totals[first]) if len(totals) else _UNREACHED
+    if lowest >= _UNREACHED:
         return None
-    slack = _SMALL_TAIL if last else 0.0
-    equals = (totals <= lowest + slack).nonzero()[0]
+    if end > _EVENED * limits.preferred:  # so far from the text's start, the fullest chunk is as good as even
+        return low + first
+    equals = (totals <= lowest + (_TAIL_SLACK if last else 0)).nonzero()[0]
     if len(equals) == 1:
         return low + int(equals[0])
     aim = end - end / -(-end // limits.preferred) - low

@@ -17,6 +17,7 @@ from promptops.report.words import dollars, plural, spent
 from promptops.store import GROUPINGS, Database, Ledger, Row
 from promptops.types import Totals
 
+_PLANNED = ("calls", "tokens in", "tokens out", "US dollars")
 _FIGURES = ("calls", "tokens in", "cached", "tokens out", "US dollars")
 
 
@@ -38,8 +39,9 @@ def plan(
         return
     print(f"{estimate.chain} · {estimate.model} · {plural(estimate.documents, 'document')}")
     print()
-    rows = [(f"{level.step}, level {level.level}", *_figures(level.expected)) for level in estimate.levels]
-    tables.show(("", *_FIGURES), [*rows, ("expected", *_figures(estimate.expected)), ("at most", *_figures(estimate.most))])
+    rows = [(f"{level.step}, level {level.level}", level.expected) for level in estimate.levels]
+    rows += [("expected", estimate.expected), ("at most", estimate.most)]
+    tables.show(("", *_PLANNED), [(name, *_planned(totals)) for name, totals in rows])
     if estimate.stored:
         print(f"\nBeside these, {plural(estimate.stored, 'reply')} from the store cost nothing.")
     if not estimate.exact:
@@ -107,6 +109,11 @@ def inspect(path: str, context: int | None, parallel: int, *, as_json: bool) -> 
         tables.json(found.as_dict())
     else:
         tables.show(None, list(found.lines()), right=0)
+
+
+def _planned(totals: Totals) -> Sequence[str]:
+    calls, given, _, output, usd = _figures(totals)
+    return calls, given, output, usd
 
 
 def _figures(totals: Totals) -> Sequence[str]:

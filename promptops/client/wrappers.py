@@ -8,6 +8,7 @@ Budget and admission stand inside the retry, since every attempt can be billed a
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -99,13 +100,19 @@ class Sized:
 
     async def complete(self, call: Call) -> Reply:
         """The reply; raises ``WindowError`` where input and reserved output pass the window."""
-        counted = sum(self._backend.counter.count(message.content) for message in call.messages)
-        size = counted + self._backend.overhead * (len(call.messages) + 1)
+        size = self._size(call)
         self._check(size, call)
         reply = await self._inner(replace(call, input_tokens=size + self._added))
         if not reply.stored and not reply.usage.estimated:
             self._added = max(self._added, reply.usage.input_tokens - size)
         return reply
+
+    def _size(self, call: Call) -> int:
+        """Tokens of the contents, of what stands around them, and of a schema, which providers count as input."""
+        count = self._backend.counter.count
+        contents = sum(count(message.content) for message in call.messages)
+        schema = count(json.dumps(dict(call.schema))) if call.schema is not None else 0
+        return contents + schema + self._backend.overhead * (len(call.messages) + 1)
 
     def _check(self, size: int, call: Call) -> None:
         window = self._backend.window

@@ -9,7 +9,6 @@ from typing import Any
 
 from promptops.errors import PromptopsError
 from promptops.plans.plan import Plan, Read, Report, Request, Start, Started
-from promptops.plans.results import DocumentResult
 from promptops.types import Call, Document, Reply, Source
 
 
@@ -33,7 +32,7 @@ class Driver:
         self,
         answer: Callable[[Call], Awaitable[Reply]],
         read: Callable[[Source], Awaitable[Document]],
-        report: Callable[[DocumentResult], None],
+        report: Callable[[Report], None],
     ) -> None:
         self._answer = answer
         self._read = read
@@ -74,7 +73,7 @@ class Driver:
             case Read():
                 return await self._read(request.source)
             case Report():
-                return self._report(request.result)
+                return self._report(request)
             case _:
                 return await self._together(request)
 

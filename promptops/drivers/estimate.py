@@ -14,6 +14,7 @@ from typing import Any
 from promptops.chains import Chain
 from promptops.documents import load
 from promptops.drivers.drive import Driver
+from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Model
 from promptops.store import Replies, key
@@ -122,9 +123,9 @@ class _Phantom:
         counted = sum(model.counter.count(message.content) for message in call.messages)
         return counted + model.overhead * (len(call.messages) + 1)
 
-    def _report(self, result: DocumentResult) -> None:
-        if result.status in ("failed", "empty"):
-            self.unreadable.append(result)
+    def _report(self, report: Report) -> None:
+        if report.result.status in ("failed", "empty"):
+            self.unreadable.append(report.result)
 
 
 async def _read(source: Source) -> Document:

@@ -12,6 +12,7 @@ from promptops.client import Client
 from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
+from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.types import Document, RunStatus, Source, Tags, Totals
 
@@ -64,7 +65,7 @@ class Observer:
         """An attempt is over and took so much."""
 
     def finished(self, result: DocumentResult, size: int) -> None:
-        """A document of ``size`` bytes is done; in the order of the folder."""
+        """A document of ``size`` bytes is done, in whatever order they end."""
 
 
 @dataclass(slots=True)
@@ -90,10 +91,11 @@ class _Run:
         self._client = client
         self._observer = observer
         self._sink = sink
-        self._sizes = {source.name: source.size for source in job.sources}
+        self._early: dict[int, DocumentResult] = {}
+        self._next = 0
 
     async def go(self) -> CorpusResult | None:
-        self._observer.began(len(self._job.sources), sum(self._sizes.values()))
+        self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
         driver = Driver(self._client.complete, self._read, self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
         with self._client.listening(self._heard):
@@ -120,15 +122,19 @@ class _Run:
             self.tally.add(tags, totals)
             self._observer.sent(totals)
 
-    def _report(self, result: DocumentResult) -> None:
-        complete = replace(result, usage=self.tally.documents.pop(result.source, Totals()))
+    def _report(self, report: Report) -> None:
+        """Tell the observer at once; keep the result until all before it have been handed on."""
+        result = replace(report.result, usage=self.tally.documents.pop(report.result.source, Totals()))
         self.counts[result.status] = self.counts.get(result.status, 0) + 1
         if result.stopped:
             self.stopped.add(result.stopped)
         if result.error and result.status != "empty":
             self.reason = self.reason or f"{result.source}: {result.error}"
-        self._sink(complete)
-        self._observer.finished(complete, self._sizes.get(result.source, 0))
+        self._observer.finished(result, self._job.sources[report.number].size)
+        self._early[report.number] = result
+        while self._next in self._early:
+            self._sink(self._early.pop(self._next))
+            self._next += 1
 
 
 async def run(

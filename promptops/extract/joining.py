@@ -54,7 +54,7 @@ def finished(candidate: Candidate) -> str:
 
 
 def cut(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest beginning of ``text`` that ``fits`` with an ellipsis: to a clause end if one is near, else a word end.
+    """The longest beginning of ``text`` that ``fits`` with an ellipsis: to a clause end if one is near, else a word.
 
     Inside a word only where its first word alone is too long; empty where nothing fits. ``fits`` must hold for every
     beginning of what it holds for.
@@ -70,7 +70,7 @@ def cut(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def _longest(text: str, ends: list[int], fits: Callable[[str], bool]) -> str:
-    """The longest beginning that stops at one of ``ends`` and fits; by halving, so ``fits`` is asked a few times only."""
+    """The longest beginning that stops at one of ``ends`` and fits, by halving, so ``fits`` is asked a few times."""
     low, high = 0, len(ends)
     while low < high:
         middle = (low + high + 1) // 2

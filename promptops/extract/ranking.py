@@ -1,10 +1,10 @@
 """How much each sentence tells of the whole text.
 
-A weighted sum, after Edmundson, "New Methods in Automatic Extracting" (1969): what the sentence is about (its centrality
-among all sentences: Erkan & Radev, "LexRank: Graph-based Lexical Centrality as Salience in Text Summarization", 2004,
-section 3.3, continuous) and where and how it is said (position, section, title and heading words, cue phrases, length,
-form). The weights were chosen on half of a corpus of proposals and of two handbooks, one of them Korean; see
-``benchmarks/extractive.py``.
+A weighted sum, after Edmundson, "New Methods in Automatic Extracting" (1969). One half is what the sentence is about:
+its centrality among all sentences (Erkan & Radev, "LexRank: Graph-based Lexical Centrality as Salience in Text
+Summarization", 2004, section 3.3, continuous). The other is where and how it is said: position, section, title and
+heading words, cue phrases, length, form. The weights were chosen on half of a corpus of proposals and of two handbooks,
+one of them Korean; see ``benchmarks/extractive.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from promptops.extract.terms import Floats, Vectors
 _ROUNDS = 12
 _DAMPING = 0.85
 _BIAS = 10.0  # how much likelier the walk restarts at a sentence that is the title than at one that shares no word
+_SHORT_WORDS = 5
 _FULL_WORDS = 25
 _LONG_WORDS = 45
 _CODE = re.compile(r"[_(){}=<>\[\]/\\@$#|]")
@@ -40,6 +41,7 @@ class Weights:
     role: float = 1.1
     prose: float = 0.4
     length: float = 0.25
+    short: float = -0.4
     announces: float = 0.4
     leans: float = -0.25
     points: float = -0.25
@@ -86,6 +88,7 @@ def _signs(candidate: Candidate) -> tuple[float, ...]:
         candidate.role,
         candidate.prose,
         _length(candidate.words),
+        float(candidate.words < _SHORT_WORDS),
         announces,
         leans,
         points,

@@ -69,7 +69,7 @@ class Ranking:
 def rank(
     text: str | Sequence[str], *, format: str = "markdown", title: str = "", focus: str = ""  # noqa: A002
 ) -> Ranking:
-    """Rank the sentences of ``text``, or of several parts in order, of which each then gets its share of a summary.
+    """Rank the sentences of ``text``, or of several parts in order, each of which then gets its share of a summary.
 
     ``title`` is what the text is about, where it doesn't say so itself; sentences near ``focus`` come first.
     """
@@ -81,8 +81,9 @@ def summarize(
 ) -> str:
     """At most ``words`` words of ``text``: its most telling sentences, in its order, without markup.
 
-    ``format`` is a document's format (``markdown``, ``rst``, ``html``, ``text`` or ``code``). Where not even one sentence
-    fits, the best one's beginning with an ellipsis; empty only where the text has no letter or ``words`` is below 1.
+    ``format`` is a document's format (``markdown``, ``rst``, ``html``, ``text`` or ``code``). Where not even one
+    sentence fits, the best one's beginning with an ellipsis; empty only where the text has no letter or ``words`` is
+    below 1.
     Time and memory grow with the length of the text, and time with the number of sentences taken.
     """
     ranking = rank(text, format=format, title=title, focus=focus)

@@ -1,7 +1,7 @@
 """Sentences as TF-IDF vectors, sparse.
 
-No matrix of every sentence against every other is ever formed: what needs one goes through the terms and back, so memory
-grows with the text and never with the square of its sentences.
+No matrix of every sentence against every other is ever formed: what needs one goes through the terms and back, so
+memory grows with the text and never with the square of its sentences.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ from promptops.text import words
 
 Floats = npt.NDArray[np.float64]
 
-STOP = frozenset(
-    "a about above after again all also although am an and any are as at be because been before being below between both "
-    "but by can cannot could did do does doing done down during each either else etc even ever every few for from further "
-    "get gets had has have having he her here hers him his how however i if in into is it it's its itself just let like "
-    "may me might more most much must my neither no nor not now of off on once only or other our out over own per rather "
-    "same shall she should since so some such than that that's the their them then there these they this those though "
-    "through thus to too under until up upon us use used using very was we were what when where whether which while who "
-    "whom whose why will with within without would yes yet you your don't doesn't isn't can't one two".split()
-) | frozenset(
-    "는 은 이 가 을 를 의 에 와 과 도 로 수 것 때 으로 니다 습니 합니 입니 하는 있습 있는 하고 됩니 하여 에서 니까 세요".split()
+_ENGLISH = (
+    "a about above after again all also although am an and any are as at be because been before being below between "
+    "both but by can cannot could did do does doing done down during each either else etc even ever every few for "
+    "from further get gets had has have having he her here hers him his how however i if in into is it it's its "
+    "itself just let like may me might more most much must my neither no nor not now of off on once only or other our "
+    "out over own per rather same shall she should since so some such than that that's the their them then there "
+    "these they this those though through thus to too under until up upon us use used using very was we were what "
+    "when where whether which while who whom whose why will with within without would yes yet you your don't doesn't "
+    "isn't can't one two "
 )
+_KOREAN = """
+는 은 이 가 을 를 의 에 와 과 도 로 수 것 때 으로 니다 습니 합니 입니 하는 있습 있는 하고 됩니
+하여 에서 니까 세요
+"""
+STOP = frozenset(_ENGLISH.split()) | frozenset(_KOREAN.split())
 _STEM = 6  # letters; words that share them are taken for one, which serves inflected languages without a stemmer each
 
 
@@ -55,7 +59,7 @@ class Vectors:
         self.idf: Floats = np.log((1 + self.height) / (1 + spread)) + 1
         weights: Floats = np.array(counts, dtype=np.float64) * self.idf[self.columns]
         norms = np.sqrt(_sums(self.rows, weights * weights, self.height))
-        self.values: Floats = weights / norms[self.rows] if len(rows) else weights
+        self.values: Floats = weights / norms[self.rows] if rows else weights
 
     def times(self, vector: Floats) -> Floats:
         """The matrix times a column: each sentence's likeness to a vector of terms."""

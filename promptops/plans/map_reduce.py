@@ -32,8 +32,8 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     spec.check(least=8 * wrapping(spec))
     corpus = _Corpus(spec)
     under_way: deque[Start] = deque()
-    for source in sources:
-        under_way.append((yield Start(document(source, spec))))
+    for number, source in enumerate(sources):
+        under_way.append((yield Start(_reported(number, source, spec))))
         if len(under_way) >= spec.ahead:
             yield from corpus.take((yield under_way.popleft()))
     while under_way:
@@ -41,8 +41,14 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     return (yield from corpus.finish())
 
 
+def _reported(number: int, source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
+    answered = yield from document(source, spec)
+    yield Report(number, answered[0])
+    return answered
+
+
 class _Corpus:
-    """Reports each document and grows the folder's tree from those that have an answer."""
+    """Grows the folder's tree from the documents that have an answer, in their order."""
 
     def __init__(self, spec: Spec) -> None:
         self._tree = Tree(spec, "corpus", "", room=spec.least_room(), inputs={})
@@ -53,7 +59,6 @@ class _Corpus:
 
     def take(self, answered: tuple[DocumentResult, float]) -> Plan[None]:
         result, ratio = answered
-        yield Report(result)
         self._unpaid += result.stopped is not None
         if not result.text or not self._spec.settings.corpus or self._unpaid or self._failure:
             return

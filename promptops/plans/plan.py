@@ -8,7 +8,7 @@ a list of plans       their results in order, all gone on with side by side
 ``Start(plan)``       a ``Started``, at once, while the plan goes on by itself
 a ``Started``         that plan's result, once it is there
 ``Read(source)``      the ``Document``
-``Report(result)``    ``None``; the driver hands the result to whoever waits for it
+``Report(…)``         ``None``; the driver hands the result to whoever waits for it
 ====================  =====================================================================
 
 Whatever goes wrong with a request is raised inside the plan, at its ``yield``. (The idea of a generator without I/O
@@ -52,8 +52,9 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One document is done; reports come in the order of the folder."""
+    """The document with this number in the folder's order is done; documents end in any order."""
 
+    number: int
     result: DocumentResult
 
 

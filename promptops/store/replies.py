@@ -17,7 +17,9 @@ def key(call: Call, identity: str) -> bytes:
 
     Names, paths, versions and tags are no part of it, since they cannot change the reply.
     """
-    frame = [identity, call.model, call.max_output_tokens, asdict(call.sampling), call.schema, call.take]
+    sampling = call.sampling
+    how = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
+    frame = [identity, call.max_output_tokens, how, call.schema, call.take]
     digest = hashlib.sha256(json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     for message in call.messages:
         content = message.content.encode("utf-8", "surrogatepass")

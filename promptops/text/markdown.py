@@ -24,7 +24,7 @@ _RAW = re.compile(r"<(script|style|pre|svg|textarea|template|math)\b", re.IGNORE
 _TAGS_ONLY = re.compile(r"(?:</?[A-Za-z][^<>]*>\s*)+\Z")
 _OPEN_TAG = re.compile(r"</?[A-Za-z][\w.-]*(?:\s[^<>]*)?\Z")
 _CODE_INDENT = 4
-_STARTERS = frozenset("#>`~|<:[*-+_")
+_STARTERS = frozenset("#>`~<:*-+_=")
 
 
 def step(scan: Scanner) -> None:

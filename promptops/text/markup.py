@@ -8,7 +8,9 @@ import re
 _ANY_MARK = re.compile(r"[`*_\[\]<|\\&{~]")
 _SPACE = re.compile(r"\s+")
 
-_MARKER = re.compile(r"\A\s*(?:#{1,6}\s+|>\s?|(?:[-*+•◦‣·▪]|\(?(?:\d{1,4}|[A-Za-z]|[ivxIVX]{2,4}|#)[.)]|[①-⑳])\s+(?:\[[ xX]\]\s+)?|\|\s)")
+_MARKER = re.compile(
+    r"\A\s*(?:#{1,6}\s+|>\s?|(?:[-*+•◦‣·▪]|\(?(?:\d{1,4}|[A-Za-z]|[ivxIVX]{2,4}|#)[.)]|[①-⑳])\s+(?:\[[ xX]\]\s+)?|\|\s)"
+)
 _QUOTE = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _URL = re.compile(r"<?\bhttps?://[^\s<>]*[^\s<>.,;:!?)\]'\"]>?")
 
@@ -41,13 +43,14 @@ _RST = (
     (re.compile(r"\\([!-/:-@\[-`{-~ ])"), r"\1"),
 )
 _CODE = re.compile(r"(`{1,3})(?!`)(.{1,500}?)(?<!`)\1(?!`)", re.DOTALL)
+_RST_CODE = re.compile(r"``(.{1,500}?)``", re.DOTALL)
 _HELD = re.compile("\ue000(\\d+)\ue001")
 _EMPTY_BRACKETS = re.compile(r"\s?[(\[]\s*[)\]]")
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,10}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 
 
 def plain_text(text: str, format: str = "markdown") -> str:  # noqa: A002 - the word documents use
-    """``text`` as a reader sees it: one line, without list and heading markers and inline markup; code keeps its name."""
+    """``text`` as a reader sees it: one line without markers and inline markup; code keeps its name."""
     text = _MARKER.sub("", _QUOTE.sub("", text) if ">" in text else text, count=1)
     if _ANY_MARK.search(text):
         text = _unmark(text, format)
@@ -63,10 +66,7 @@ def _unmark(text: str, format: str) -> str:  # noqa: A002
         return f"\ue000{len(held) - 1}\ue001"
 
     text = text.replace("\ue000", "").replace("\ue001", "")
-    if format == "rst":
-        text = re.sub(r"``(.{1,500}?)``", hold, text, flags=re.DOTALL)
-    else:
-        text = _CODE.sub(hold, text)
+    text = (_RST_CODE if format == "rst" else _CODE).sub(hold, text)
     for pattern, replacement in (*_SHARED, *(_RST if format == "rst" else _MARKDOWN)):
         text = pattern.sub(replacement, text)
     text = _ENTITY.sub(lambda match: html.unescape(match[0]), text.replace("`", ""))

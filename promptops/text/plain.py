@@ -36,7 +36,7 @@ def step(scan: Scanner) -> None:
 
 
 def _take_title(scan: Scanner) -> bool:
-    """A short line alone between blank ones that doesn't end as a sentence does, before something to be the title of."""
+    """A short line alone between blank ones that doesn't end as a sentence does."""
     bare = scan.line.bare
     if scan.peek().bare or len(bare) > _LONGEST_TITLE or _ENDS.search(bare):
         return False

@@ -11,8 +11,8 @@ class Block(NamedTuple):
     """A piece of a text's structure: ``text[start:end]``, blank lines after it included.
 
     ``level`` is a heading's depth from 1; elsewhere how far the block is indented, in characters. ``term`` is the head
-    of a definition; ``fields`` are header lines and front matter; ``directive`` is markup that isn't to be read, such as
-    comments, link targets, images and HTML tags.
+    of a definition; ``fields`` are header lines and front matter; ``directive`` is markup that isn't to be read, such
+    as comments, link targets, images and HTML tags.
     """
 
     kind: Kind

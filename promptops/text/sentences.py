@@ -41,21 +41,23 @@ _NEVER = frozenset(
     "art par ex env аб рис стр см т.е т.д".split()
 )
 # These do where a capital follows.
-_PERHAPS = frozenset("etc inc ltd co corp jr sr bros dept est a.m p.m no jan feb mar apr jun jul aug sep sept oct nov dec".split())
+_PERHAPS = frozenset(
+    "etc inc ltd co corp jr sr bros dept est a.m p.m no jan feb mar apr jun jul aug sep sept oct nov dec".split()
+)
 _OPENERS = frozenset(
     "the a an this that these those it its he she we they you i in on at for if when while as but and so there here "
     "what how why who where is are was were do does did to from by with however then thus also after before since "
     "all some many most no not one our my his her their".split()
 )
 _LAST_WORD = re.compile(r"[^\s(\[{\"'\u2018\u201c*_`]*\Z")
-_NEXT_WORD = re.compile(rf"[\"'\u2018\u201c\u00ab(\[{{*_`]*(?P<word>\w+)")
+_NEXT_WORD = re.compile(r"[\"'\u2018\u201c\u00ab(\[{*_`]*(?P<word>\w+)")
 _LOOK_BACK = 24
 _LOOK_AHEAD = 24
 _LONGEST_ENUMERATOR = 3
 
 
 def sentences(text: str) -> list[Span]:
-    """The sentences of ``text`` as spans that tile it; each holds the white space that follows. Linear in its length."""
+    """The sentences of ``text`` as spans that tile it; each holds the white space after it. Linear in its length."""
     return list(tile(_ends(text), len(text)))
 
 

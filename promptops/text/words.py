@@ -11,7 +11,10 @@ import re
 
 import regex
 
-_HAN = "\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"  # noqa: E501
+_HAN = (
+    "\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
 _DENSE = "\u0e01-\u0e4e\u0e81-\u0ece\u0f40-\u0fbc\u1000-\u103f\u1050-\u109f\u1780-\u17d3"
 
 # The look-behind keeps a search from starting inside a run, so that 200,000 dashes cost one pass and not one each.
@@ -22,8 +25,11 @@ _DENSE_CHARACTER = re.compile(rf"[{_DENSE}]")
 _UNSPACED = re.compile(rf"[{_HAN}{_DENSE}]")
 
 _SIMPLE_TERM = re.compile(r"\w+(?:['’]\w+)?")
-_NOT_SIMPLE = re.compile("[^\\x00-\u02ff\u0370-\u0482\u048a-\u0556\u2000-\u2bff]")  # scripts that need more than ``re`` knows
-_TERM = regex.compile(rf"[{_HAN}]+|[{_DENSE}]+|\p{{Hangul}}+|[\w&&[^{_HAN}{_DENSE}\p{{Hangul}}]]+(?:['’]\w+)?", regex.V1)
+# Other scripts need more than ``re`` knows: it takes vowel signs for the ends of words.
+_NOT_SIMPLE = re.compile("[^\\x00-\u02ff\u0370-\u0482\u048a-\u0556\u2000-\u2bff]")
+_TERM = regex.compile(
+    rf"[{_HAN}]+|[{_DENSE}]+|\p{{Hangul}}+|[\w&&[^{_HAN}{_DENSE}\p{{Hangul}}]]+(?:['’]\w+)?", regex.V1
+)
 _HANGUL_FIRST = "\uac00"
 _HANGUL_LAST = "\ud7a3"
 

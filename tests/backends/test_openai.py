@@ -204,14 +204,14 @@ def test_the_official_host_gets_its_own_name_for_the_limit() -> None:
 
 
 def test_the_reserve_for_a_prompt_covers_what_servers_count(fake_openai: FakeOpenAI) -> None:
-    """Content plus overhead per message is never less than the input that is billed."""
+    """Contents plus the overhead, per message and once more, are never less than the input that is billed."""
     for one in (backend(fake_openai), OpenAI("gpt-4o", api_key="k", counter=COUNTER)):
         for messages in (
             (Message("user", "hi"),),
             (Message("system", "a"), Message("user", "b"), Message("user", "c")),
         ):
             ask(backend(fake_openai), Call(messages, 5))
-            reserve = sum(COUNTER.count(message.content) + one.overhead for message in messages)
+            reserve = sum(COUNTER.count(message.content) + one.overhead for message in messages) + one.overhead
             assert reserve >= fake_openai.requests[-1].input_tokens
 
 
@@ -733,10 +733,10 @@ def test_the_fake_server_streams(fake_openai: FakeOpenAI, fault: str) -> None:
                 list(stream)
             return
         chunks = list(stream)
+        assert [model.id for model in client.models.list()] == [MODEL]
     said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == COUNTER.count(said)
-    assert [name.id for name in openai.OpenAI(base_url=fake_openai.base_url, api_key=KEY).models.list()] == [MODEL]
 
 
 # Servers that are not the fake one

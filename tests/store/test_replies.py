@@ -27,7 +27,6 @@ def test_tags_estimates_and_counts_are_no_part_of_the_key() -> None:
         replace(CALL, sampling=Sampling(temperature=0.0)),
         replace(CALL, schema={"type": "object"}),
         replace(CALL, take=1),
-        replace(CALL, model="other"),
         replace(CALL, messages=(Message("user", "be brief"), Message("user", "안녕"))),
         replace(CALL, messages=(Message("system", "be brief안녕"),)),
     ],
