@@ -27,6 +27,8 @@ from promptops.store import Database
 from promptops.tokens import counter
 from promptops.types import Backend, Source
 
+_SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "estimate_tokens"}
+
 T = TypeVar("T")
 Paths = str | PathLike[str] | Source | Iterable[str | PathLike[str] | Source]
 
@@ -48,8 +50,8 @@ def connect(
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE``) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
-    (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of a
-    model; ``estimate_tokens`` allows counts that are estimates, and marked as such. ``timeout`` is in seconds per call.
+    (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
+    a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
@@ -83,7 +85,7 @@ def plan(
     With ``store``, replies that it holds cost nothing. Further ``options`` are ``tokenizer``, ``window``, ``base_url``,
     ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before its first call.
     """
-    known = {name: options.pop(name) for name in ("tokenizer", "window", "base_url", "estimate_tokens") if name in options}
+    known = {name: options.pop(name) for name in _SAID_OF_A_MODEL & options.keys()}
     chosen = backend(model, Options(**known)) if isinstance(model, str) else model
     replies = None
     if store is not None and Path(store).exists():
@@ -155,7 +157,7 @@ def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     def work() -> None:
         try:
             outcome.append(asyncio.run(coroutine))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failure.append(error)
 
     thread = threading.Thread(target=work, name="promptops")

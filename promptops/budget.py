@@ -1,8 +1,8 @@
 """A cap on tokens or US dollars that is never passed, whatever runs at once.
 
-Each attempt reserves the most it can cost before it is sent and is settled at what it did cost, so that at every instant
-settled + reserved ≤ cap. An attempt that does not fit now, but would if those in flight came out cheaper, waits for
-them; one that can never fit is refused.
+Each attempt reserves the most it can cost before it is sent and is settled at what it did cost, so that at every
+instant settled + reserved ≤ cap. An attempt that does not fit now, but would if those in flight came out cheaper,
+waits for them; one that can never fit is refused.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Budget:
         return self._settled
 
     async def reserve(self, most: Amount) -> None:
-        """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` where its price is unknown."""
+        """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` without a price."""
         if self.max_usd is not None and most.usd is None:
-            raise PriceError("a cap in US dollars needs a known price, and none is known for this model: use --max-tokens")
+            raise PriceError("a cap in US dollars needs a price, and none is known for this model: use --max-tokens")
         while True:
             with self._lock:
                 if self._fits(self._settled, most, self._reserved):
@@ -78,8 +78,8 @@ class Budget:
     def _refusal(self, most: Amount) -> BudgetError:
         if self.max_tokens is not None and self._settled.tokens + most.tokens > self.max_tokens:
             return BudgetError(
-                f"the cap of {self.max_tokens:,} tokens would be passed: {self._settled.tokens:,} are used and the next "
-                f"call may take {most.tokens:,}; go on with a higher --max-tokens"
+                f"the cap of {self.max_tokens:,} tokens would be passed: {self._settled.tokens:,} are used and the "
+                f"next call may take {most.tokens:,}; go on with a higher --max-tokens"
             )
         return BudgetError(
             f"the cap of ${self.max_usd} would be passed: ${self._settled.usd:.6f} is spent and the next call may cost "

@@ -52,6 +52,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message of a prompt."""
+
     role: Role
     content: str
 

@@ -44,7 +44,7 @@ class _LazyCounter:
     def count(self, text: str) -> int:
         """Tokens of ``text`` as plain text."""
         if self._counter is None:
-            from promptops.tokens import counter  # noqa: PLC0415 - a vocabulary takes 0.1 s to load
+            from promptops.tokens import counter
 
             self._counter = counter(tokenizer=_TOKENIZER)
         return self._counter.count(text)
@@ -81,7 +81,7 @@ class Extractive:
         """Nothing to let go of."""
 
     def _answer(self, call: Call) -> Reply:
-        from promptops.extract.asking import read_prompt  # noqa: PLC0415 - brings NumPy
+        from promptops.extract.asking import read_prompt
 
         text, finish = _Summary(read_prompt(call.messages), call.max_output_tokens, self.counter.count).text()
         usage = Usage(
@@ -99,7 +99,7 @@ class _Summary:
 
     def text(self) -> tuple[str, Finish]:
         """The answer, and whether it had to be cut inside a sentence to keep to the tokens."""
-        from promptops.extract import join  # noqa: PLC0415 - brings NumPy
+        from promptops.extract import join
 
         ranking = self._ranking()
         limits = self._limits(ranking.candidates)
@@ -109,8 +109,8 @@ class _Summary:
         return (text, "stop") if text else self._cut(ranking)
 
     def _ranking(self) -> Ranking:
-        from promptops.extract import rank  # noqa: PLC0415 - brings NumPy
-        from promptops.text import guess  # noqa: PLC0415
+        from promptops.extract import rank
+        from promptops.text import guess
 
         asked = self.asked
         format_ = asked.format or guess(max(asked.parts, key=len))
@@ -130,7 +130,7 @@ class _Summary:
 
     def _within_tokens(self, ranking: Ranking, limits: Sequence[tuple[int, Sequence[int] | None]]) -> str:
         """Under the limit of tokens as well; the whole is counted, since sentences' own counts may add up to less."""
-        from promptops.extract import join  # noqa: PLC0415 - brings NumPy
+        from promptops.extract import join
 
         costs = [self.count(" " + candidate.text) + 1 for candidate in ranking.candidates]
         room = self.tokens + 1
@@ -150,7 +150,7 @@ class _Summary:
         return ranking.cut_best(lambda part: self._is_short(part) and self.count(part) <= self.tokens), "length"
 
     def _is_short(self, text: str) -> bool:
-        from promptops.text import count_words  # noqa: PLC0415
+        from promptops.text import count_words
 
         asked = self.asked
         return (asked.words is None or count_words(text) <= asked.words) and (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promptops import prices
 from promptops.backends import verdicts
 from promptops.errors import CallError, NotFoundError, PromptopsError, RejectedError, UsageError
-from promptops.types import Call, Counter, Price, Reply, Usage
+from promptops.types import Call, Counter, Finish, Price, Reply, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -26,7 +26,7 @@ class LangChain:
     def __init__(self, spec: str, model: BaseChatModel, counter: Counter, window: int | None = None) -> None:
         name = str(getattr(model, "model_name", None) or getattr(model, "model", None) or "")
         self.name = f"langchain:{spec}"
-        self.identity = f"{self.name} {model.dict()!r}" if hasattr(model, "dict") else self.name
+        self.identity = f"{self.name} {_set_to(model)}"
         self.window = window if window is not None else prices.window(name)
         self.counter = counter
         self.price: Price | None = prices.price(name) if name else None
@@ -54,7 +54,8 @@ class LangChain:
         text = message.content if isinstance(message.content, str) else str(message.text)
         about = message.response_metadata or {}
         reason = about.get("finish_reason") or about.get("stop_reason")
-        return Reply(text, self._usage(call, message, text), "length" if reason in _CUT else "stop", self.name, message.id)
+        finish: Finish = "length" if reason in _CUT else "stop"
+        return Reply(text, self._usage(call, message, text), finish, self.name, message.id)
 
     def _usage(self, call: Call, message: AIMessage, text: str) -> Usage:
         found: Any = message.usage_metadata
@@ -86,6 +87,12 @@ def load(spec: str) -> BaseChatModel:
     if not isinstance(model, BaseChatModel):
         raise UsageError(f"langchain:{spec} is a {type(model).__name__}, not a LangChain chat model")
     return model
+
+
+def _set_to(model: BaseChatModel) -> dict[str, Any]:
+    """What the model is set to, as far as that is plain values: clients and callbacks do not change a reply."""
+    fields = {name: getattr(model, name, None) for name in sorted(type(model).model_fields)}
+    return {name: value for name, value in fields.items() if isinstance(value, (str, int, float, bool))}
 
 
 def _sampling(call: Call) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def backend(spec: str, options: Options | None = None) -> Backend:
     return make(name, options or Options())
 
 
-def _extractive(name: str, options: Options) -> Backend:
+def _extractive(_name: str, _options: Options) -> Backend:
     from promptops.backends.extractive import Extractive
 
     return Extractive()
@@ -65,7 +65,7 @@ def _langchain(name: str, options: Options) -> Backend:
     return LangChain(name, model, by, options.window)
 
 
-def _scripted(name: str, options: Options) -> Backend:
+def _scripted(name: str, _options: Options) -> Backend:
     from promptops.backends.scripted import Scripted
 
     return Scripted.from_file(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptops.chunking import grades
+from promptops.chunking.costs import FORBIDDEN, GAP
 from promptops.chunking.graphemes import fill_gap
 from promptops.chunking.structure import fences, protect
 from promptops.tokens.vocabulary import Vocabulary
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from promptops.types import Counter
 
 _PIECES = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,12})|\s+")
-_GAP_COST = grades.INSIDE + 10
 _FINEST = 16
 _INDENT_MAX = 120
 
@@ -91,7 +91,7 @@ def _by_tokens(text: str, points: NDArray[np.uint32], vocabulary: Vocabulary, st
     split = inside.nonzero()[0]
     if surplus:
         split = np.append(split, (ends == 0).nonzero()[0][1:])
-    graded.cost[split] = grades.FORBIDDEN
+    graded.cost[split] = FORBIDDEN
     graded.pairs[split] = 0
     return Borders(text, ends, graded.cost, graded.pairs, vocabulary.additive, vocabulary.line_split)
 
@@ -110,7 +110,7 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     ticks[-1] = total
     whole, places = np.append(0, ticks), np.append(0, offsets)
     ends = np.interp(np.arange(total + 1), whole, places).astype(np.int64)
-    cost = np.full(total + 1, grades.FORBIDDEN, np.int32)
+    cost = np.full(total + 1, FORBIDDEN, np.int32)
     cost[whole] = grades.grade(points, places, style).cost
     return Borders(text, ends, cost, np.zeros(total + 1, np.uint16))
 
@@ -118,7 +118,7 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
 def _fill_gaps(found: Borders, budget: int) -> None:
     """Allow cuts at exact grapheme borders where the allowed ones lie far apart for the budget."""
     limit = max(1, min(budget // _FINEST, 64))
-    forbidden = found.cost >= grades.FORBIDDEN
+    forbidden = found.cost >= FORBIDDEN
     forbidden[-1] = False
     if not limit <= np.count_nonzero(forbidden):
         return
@@ -126,5 +126,5 @@ def _fill_gaps(found: Borders, budget: int) -> None:
     wide = np.flatnonzero(np.diff(allowed) > limit)
     for first, last in zip(allowed[wide].tolist(), allowed[wide + 1].tolist(), strict=True):
         opened = fill_gap(found.text, found.ends, first, last)
-        found.cost[opened] = _GAP_COST
+        found.cost[opened] = GAP
         found.pairs[first + 1 : last] = 0

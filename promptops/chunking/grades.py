@@ -13,17 +13,21 @@ import numpy as np
 
 from promptops.chunking import characters as c
 from promptops.chunking import lines
+from promptops.chunking.costs import (
+    BEFORE_BREAK,
+    BROKEN_CLAUSE,
+    CLAUSE,
+    ENDING,
+    FORBIDDEN,
+    INSIDE,
+    LINE,
+    SENTENCE,
+    WORD,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SENTENCE = 4
-ENDING = 8
-CLAUSE = 14
-WORD = 30
-INSIDE = 60
-FORBIDDEN = 1 << 20
-"""No cut here: from this on, a cost is beyond any sum of others that a plan could weigh it against."""
 
 _KINDS = 32
 _LINE, _DOT, _CLOSED, _KOREAN = 1, 2, 3, 4
@@ -91,7 +95,7 @@ def _full_stops(
     ends = offsets[places]
     weak = c.classes(points.take(ends + 1, mode="clip")) == c.LOWER
     weak |= _abbreviated(points, ends)
-    cost[places] = np.where(weak, CLAUSE + 2, SENTENCE)
+    cost[places] = np.where(weak, BROKEN_CLAUSE, SENTENCE)
 
 
 def _abbreviated(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -182,8 +186,8 @@ def _sentences(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
 
 
 def _breaks(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
-    cost[:, [c.NEWLINE, c.RETURN]] = WORD - 5
-    cost[[c.NEWLINE, c.RETURN]] = lines.LINE
+    cost[:, [c.NEWLINE, c.RETURN]] = BEFORE_BREAK
+    cost[[c.NEWLINE, c.RETURN]] = LINE
     special[[c.NEWLINE, c.RETURN]] = _LINE
 
 

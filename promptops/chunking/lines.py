@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptops.chunking import characters as c
+from promptops.chunking.costs import (
+    BETWEEN_BREAKS,
+    ENDED,
+    FORBIDDEN,
+    ITEM,
+    LINE,
+    ORPHAN,
+    PARAGRAPH,
+    ROW,
+    ROW_TORN,
+    SECTION,
+    WRAP,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SECTION = 0
-PARAGRAPH = 1
-ITEM = 2
-ENDED = 3
-LINE = 6
-ROW = 10
-ROW_TORN = 20
-ORPHAN = 28
-WRAP = 30
-INSIDE_BREAKS = 3
 
 _WRAP_MIN, _WRAP_MAX = 30, 160
 _INDENT_MAX = 24
@@ -77,7 +80,7 @@ def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
         _rows(breaks, places, graded, cost)
     elif style == "rst":
         _underlined(breaks, graded)
-    graded[(following == c.NEWLINE) | (following == c.RETURN)] += INSIDE_BREAKS
+    graded[(following == c.NEWLINE) | (following == c.RETURN)] += BETWEEN_BREAKS
     allowed = cost[places] < FORBIDDEN
     cost[places[allowed]] = graded[allowed]
 

@@ -35,12 +35,13 @@ def _sentence_starts(text: str, low: int, high: int) -> list[int]:
     """The places between ``low`` and ``high`` where a sentence or something larger begins."""
     import numpy as np  # noqa: PLC0415 - an overlap of 0 needs none of it
 
-    from promptops.chunking import grades, lines  # noqa: PLC0415
+    from promptops.chunking import grades  # noqa: PLC0415
+    from promptops.chunking.costs import LINE  # noqa: PLC0415
 
     region = text[low:high]
     inner = [match.start() for match in _STARTS.finditer(region) if 0 < match.start() < len(region)]
     ends = np.array([0, *inner, len(region)], np.int64)
     points = np.frombuffer(region.encode("utf-32-le", "surrogatepass"), np.uint32)
     cost = grades.grade(points, ends, "text").cost
-    found: list[int] = (ends[1:-1][cost[1:-1] <= lines.LINE] + low).tolist()
+    found: list[int] = (ends[1:-1][cost[1:-1] <= LINE] + low).tolist()
     return found

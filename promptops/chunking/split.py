@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptops.chunking.costs import TORN
 from promptops.chunking.exact import exact_counts
 from promptops.chunking.greedy import greedy
 from promptops.chunking.overlap import extend_back
 from promptops.chunking.plan import Limits, plan
 from promptops.chunking.source import Source
-from promptops.chunking.structure import TORN
 from promptops.errors import UsageError
 from promptops.types import Chunk
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from promptops.chunking.costs import LONG_TORN, TORN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-TORN = 1000
-"""Added inside a block that fits: more than any other border costs, so that it is cut only where nothing else goes."""
-_LONG_TORN = 10
 
 
 def protect(blocks: NDArray[np.int64], ends: NDArray[np.int64], cost: NDArray[np.int32], budget: int) -> None:
@@ -24,7 +22,7 @@ def protect(blocks: NDArray[np.int64], ends: NDArray[np.int64], cost: NDArray[np
     first = np.searchsorted(ends, blocks[:, 0])
     first -= ends[first] > blocks[:, 0]
     last = np.searchsorted(ends, blocks[:, 1])
-    amounts = np.where(last - first <= budget, TORN, _LONG_TORN)
+    amounts = np.where(last - first <= budget, TORN, LONG_TORN)
     for start, end, amount in zip(first.tolist(), last.tolist(), amounts.tolist(), strict=True):
         cost[start + 1 : end] += amount
 

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Self
 
 from promptops.budget import Budget
+from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
 from promptops.client.verdict import Patience
-from promptops.client.wrappers import (
-    Admitted,
-    Budgeted,
-    Coalesced,
-    Complete,
-    Halting,
-    Listener,
-    Metered,
-    Retried,
-    Sized,
-    Stored,
-)
+from promptops.client.wrappers import Coalesced, Complete, Halting, Sized, Stored
 from promptops.errors import UsageError
 from promptops.store import Database, Ledger, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
@@ -83,7 +74,7 @@ class Client:
         """Close the store."""
         self.database.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

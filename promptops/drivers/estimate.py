@@ -6,7 +6,6 @@ asked for again, which no run passes (failed attempts that the provider bills ap
 
 from __future__ import annotations
 
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

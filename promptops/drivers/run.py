@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -25,8 +25,8 @@ _AHEAD = 4
 class Result:
     """What a run came to.
 
-    ``status`` is ``ok``, ``failed`` where no document has an answer, or ``incomplete`` where some have none or had to be
-    cut short. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
+    ``status`` is ``ok``, ``failed`` where no document has an answer, or ``incomplete`` where some have none or had to
+    be cut short. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
     ``sink`` took them.
     """
 

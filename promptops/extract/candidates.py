@@ -21,8 +21,8 @@ _UNDERLINE = "=-~^*#+\"'`.:_ \n"
 _LETTER = re.compile(r"[^\W\d_]")
 _END = re.compile(r"[.!?…。！？।॥؟۔።။។：:]+[\"'”’»)\]」』】`*]*\Z")
 _PROSE = {"paragraph": 1.0, "quote": 0.6, "item": 0.4}
-_CODE_LINE = re.compile(
-    r"(?:.*[{};=]|.*(?<=\)):)\s*\Z|(?:def|class|import|from|return|#include|public|var|let|const|if|for)\b.*[({;=]\s*\Z",
+_NOT_PROSE = re.compile(
+    r"https?://|(?:.*[{};=]|.*(?<=\)):)\s*\Z|(?:def|class|import|from|return|#include|public|var|let|const|if|for)\b.*[({;=]\s*\Z",
     re.DOTALL,
 )
 
@@ -172,6 +172,6 @@ def heading_text(source: str, format: str) -> str:  # noqa: A002
 
 
 def _is_readable(plain: str, words: int) -> bool:
-    if words < (_FEWEST_BEFORE_COLON if plain[-1:] in ":：" else _FEWEST_WORDS) or _CODE_LINE.match(plain):
+    if words < (_FEWEST_BEFORE_COLON if plain[-1:] in ":：" else _FEWEST_WORDS) or _NOT_PROSE.match(plain):
         return False
     return sum(map(str.isalpha, plain)) >= _LEAST_LETTERS * (len(plain) - plain.count(" ")) or not plain.isascii()

@@ -36,7 +36,7 @@ class Weights:
     headings: float = 0.3
     focus: float = 3.0
     early: float = 0.35
-    section_start: float = 0.2
+    section_start: float = 0.3
     block_start: float = 0.1
     role: float = 1.1
     prose: float = 0.4

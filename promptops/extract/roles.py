@@ -72,11 +72,11 @@ _ANNOUNCES = re.compile(
 _LEANS = re.compile(
     r"(?:for (?:example|instance)|e\.g\.|however|but|and|also|or|so|then|moreover|furthermore|in addition|additionally|"
     r"on the other hand|otherwise|instead|similarly|likewise|note that|here|consider|suppose|see|that is|"
-    r"in (?:this|that) case|in particular|again|another|these|those|that|it|he|she|they|such|yes|no|finally|first|second|"
-    r"third|next|still|yet|nevertheless|nonetheless|though|even|i\.e\.|now|there(?:fore)?|thus|hence|because of this|"
-    r"the (?:above|former|latter|following))\b"
-    r"|(?:예를 들어|하지만|그러나|그런데|그리고|또한|또는|반면|반대로|마찬가지로|이때|이 경우|이는|이것|그것|이렇게|"
-    r"이러한|이런|그래서|다음은|다음과|아래|위)"
+    r"in (?:this|that) case|in particular|again|another|these|those|that|it|he|she|they|such|yes|no|finally|first|"
+    r"second|third|next|still|yet|nevertheless|nonetheless|though|even|i\.e\.|now|there(?:fore)?|thus|hence|"
+    r"because of this|the (?:above|former|latter|following))\b"
+    r"|(?:예를 들어|하지만|그러나|그런데|그리고|또한|또는|반면|반대로|마찬가지로|이때|이 경우|이는|이것|그것|"
+    r"이렇게|이러한|이런|그래서|다음은|다음과|아래|위)"
     r"|(?:例えば|しかし|また|そして|なお|ただし|これ|それ|例如|但是|但|而且|此外|然而|这|那|它)",
     re.IGNORECASE,
 )

@@ -62,7 +62,7 @@ class Inspected:
 def inspect(path: str, *, context: int | None = None, parallel: int = 1) -> Inspected:
     """Read the header of ``path``; ``context`` is tokens per sequence (default: the model's own).
 
-    Raises ``NotFoundError`` where there is no file, ``UsageError`` where it is no GGUF file or the converter is missing.
+    Raises ``NotFoundError`` where there is no file, ``UsageError`` where it is no GGUF file or the extra is missing.
     """
     if parallel < 1 or (context is not None and context < 1):
         raise UsageError("--context and --parallel must be at least 1")
@@ -114,7 +114,7 @@ def _reader(path: str) -> GGUFReader:
         raise UsageError("reading GGUF files needs an extra: pip install 'promptops[local]'") from None
     try:
         return GGUFReader(file)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001 - a broken file makes the reader raise anything
         raise UsageError(f"{path}: its header cannot be read ({failure}); is the file complete?") from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptops.types import DocumentStatus, SpanStatus, Totals
@@ -34,7 +34,7 @@ class DocumentResult:
     chunks: int = 0
     coverage: tuple[Span, ...] = ()
     citations: tuple[Any, ...] = ()
-    usage: Totals = Totals()
+    usage: Totals = field(default_factory=Totals)
     error: str | None = None
     stopped: str | None = None
     """The code of what kept calls from being sent (``budget``, ``quota``, ``access``, ``store``)."""
@@ -48,5 +48,5 @@ class CorpusResult:
     text: str = ""
     documents: int = 0
     """How many documents it rests on."""
-    usage: Totals = Totals()
+    usage: Totals = field(default_factory=Totals)
     error: str | None = None

@@ -1,9 +1,9 @@
 """What a plan needs to know of its model and its chain, and the arithmetic of what fits.
 
-A reply of n words gets a limit in tokens from the tokens per word of its document, by the model's own counter, so Korean
-and English both get room. The limit of a first asking is at most an eighth of what the window leaves
-beside the instructions; an asking again may be twice that. Two replies at their limit and the instructions therefore
-always fit one window, which is why every reduce ends.
+A reply of n words gets a limit in tokens from the tokens per word of its document, by the model's own counter, so
+Korean and English both get room. The limit of a first asking is at most an eighth of what the window leaves beside the
+instructions; an asking again may be twice that. Two replies at their limit and the instructions therefore always fit
+one window, which is why every reduce ends.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Spec:
             if room < need:
                 raise WindowError(
                     f"{self.steps[step].template.path}: the instructions and a reply of {self.settings.words} words do "
-                    f"not fit the model's window of {self.model.window:,} tokens; it lacks {need - room:,}: use a model "
-                    f"with a larger window, or fewer words (--set words=N)"
+                    f"not fit the model's window of {self.model.window:,} tokens; it lacks {need - room:,}: use a "
+                    "model with a larger window, or fewer words (--set words=N)"
                 )
 

@@ -1,7 +1,7 @@
 """The store file: SQLite in WAL mode, shared by the replies and the ledger.
 
-A commit without ``fsync`` survives the death of the process, which is what a killed run needs; only a power cut can lose
-the last moments. One connection serves all threads of a process under a lock; processes wait for each other.
+A commit without ``fsync`` survives the death of the process, which is what a killed run needs; only a power cut can
+lose the last moments. One connection serves all threads of a process under a lock; processes wait for each other.
 """
 
 from __future__ import annotations

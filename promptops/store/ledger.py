@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from promptops.errors import CallError
+from promptops.errors import CallError, UsageError
 from promptops.store.database import Database
 from promptops.types import Tags, Totals, Usage
 
@@ -71,19 +71,20 @@ class Ledger:
             self._complete(row, error.code, 0, Usage(), Decimal(0), seconds, error.request_id)
 
     def rows(self, by: Grouping, run: str | None = None) -> list[Row]:
-        """Sums by ``by``, the largest first; of one run where ``run`` is given."""
+        """Sums by ``by``, the largest first; of one run where ``run`` is given; raises ``UsageError`` for another key."""
+        if by not in GROUPINGS:
+            raise UsageError(f"a ledger is not summed by {by!r}: choose one of {', '.join(GROUPINGS)}")
         key = "date(a.at, 'unixepoch', 'localtime')" if by == "day" else "n.name"
         join = "" if by == "day" else f"JOIN names n ON n.id = a.{by}"
         where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
-        found = self._database.query(
+        statement = (  # the key is one of GROUPINGS
             f"SELECT {key}, a.status IN {_UNKNOWN}, sum(a.calls), sum(a.input), sum(a.cached), sum(a.output),"
             " sum(a.reasoning), sum(a.picodollars), sum(a.picodollars IS NULL), sum(a.calls = 0), max(a.estimated)"
-            f" FROM attempts a {join} {where} GROUP BY 1, 2 ORDER BY 8 DESC, 4 DESC, 1",
-            () if run is None else (run,),
+            f" FROM attempts a {join} {where} GROUP BY 1, 2 ORDER BY 8 DESC, 4 DESC, 1"  # noqa: S608
         )
-        return [_row(values) for values in found]
+        return [_row(values) for values in self._database.query(statement, () if run is None else (run,))]
 
-    def _complete(
+    def _complete(  # noqa: PLR0917 - one column each
         self, row: int, status: str, calls: int, usage: Usage, usd: Decimal | None, seconds: float, request: str | None
     ) -> None:
         self._database.execute(

@@ -93,12 +93,10 @@ def take_item(scan: Scanner) -> bool:
     """One list item, up to a blank line, another item, or a code fence."""
     if not BULLET.match(scan.line.bare):
         return False
-    count, indent = 1, scan.line.indent
+    count = 1
     while (line := scan.peek(count)).bare and not BULLET.match(line.bare) and not FENCE.match(line.bare):
-        if line.indent < indent:
-            break
         count += 1
-    scan.emit("item", count, indent)
+    scan.emit("item", count, scan.line.indent)
     return True
 
 

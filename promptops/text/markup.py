@@ -12,7 +12,6 @@ _MARKER = re.compile(
     r"\A\s*(?:#{1,6}\s+|>\s?|(?:[-*+•◦‣·▪]|\(?(?:\d{1,4}|[A-Za-z]|[ivxIVX]{2,4}|#)[.)]|[①-⑳])\s+(?:\[[ xX]\]\s+)?|\|\s)"
 )
 _QUOTE = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
-_URL = re.compile(r"<?\bhttps?://[^\s<>]*[^\s<>.,;:!?)\]'\"]>?")
 
 _SHARED = (
     (re.compile(r"<!--.{0,2000}?-->", re.DOTALL), ""),
@@ -31,7 +30,7 @@ _MARKDOWN = (
     (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),
 )
 _RST = (
-    (re.compile(r"\s?\[(?:\d+|#\w*|\*)\]_"), ""),
+    (re.compile(r"\s?\[(?:\d+|#[\w.-]*|\*)\]_"), ""),
     (re.compile(r"\[([\w.:+-]{1,60})\]_"), r"[\1]"),
     (re.compile(r"\|([^|\s][^|\n]{0,60})\|_{0,2}"), r"\1"),
     (re.compile(r":(pep|rfc):`(\d+)`"), lambda match: f"{match[1].upper()} {match[2]}"),

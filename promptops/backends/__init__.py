@@ -1,0 +1,1 @@
+"""Backends: whatever answers a call."""

@@ -1,0 +1,156 @@
+"""The inner wrappers: what happens to each attempt of a call, outermost first.
+
+``Retried`` → ``Budgeted`` → ``Admitted`` → ``Metered`` → backend.
+
+Budget and admission stand inside the retry, since every attempt can be billed and counts against a rate limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from promptops.budget import Amount, Budget
+from promptops.client.verdict import Patience, Verdict, verdict
+from promptops.client.wrappers import Complete
+from promptops.errors import CallError, PromptopsError, StoreError
+from promptops.store import Ledger
+from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
+
+Listener = Callable[[Tags, Totals], None]
+
+
+class Retried:
+    """Tries again what another try may mend; tenacity decides when."""
+
+    def __init__(self, inner: Complete, patience: Patience) -> None:
+        self._inner = inner
+        self._patience = patience
+
+    async def complete(self, call: Call) -> Reply:
+        """The reply of the first attempt that gives one, or the last error."""
+        try:
+            return await self._inner(call)
+        except CallError as error:
+            if verdict(error, 1, self._patience) not in (Verdict.AGAIN, Verdict.WAIT):
+                raise
+            return await self._again(call, error)
+
+    async def _again(self, call: Call, first: CallError) -> Reply:
+        from promptops.client.retry import retrying
+
+        pending: list[CallError] = [first]
+
+        async def attempt() -> Reply:
+            if pending:
+                raise pending.pop()
+            return await self._inner(call)
+
+        return await retrying(self._patience)(attempt)
+
+
+class Budgeted:
+    """Reserves the most an attempt can cost, and settles what it did cost."""
+
+    def __init__(self, inner: Complete, backend: Backend, budget: Budget) -> None:
+        self._inner = inner
+        self._backend = backend
+        self._budget = budget
+
+    async def complete(self, call: Call) -> Reply:
+        """The reply; raises ``BudgetError`` where the attempt could pass the cap."""
+        most = amount(self._backend, most_usage(self._backend, call))
+        await self._budget.reserve(most)
+        used = most
+        try:
+            reply = await self._inner(call)
+            used = amount(self._backend, reply.usage)
+        except CallError as error:
+            if error.usage is not None:
+                used = amount(self._backend, error.usage)
+            elif not error.billed:
+                used = Amount(0, Decimal(0))
+            raise
+        except StoreError:
+            used = Amount(0, Decimal(0))
+            raise
+        finally:
+            self._budget.settle(most, used)
+        return reply
+
+
+class Admitted:
+    """Lets a bounded number of attempts be in flight, first come, first served."""
+
+    def __init__(self, inner: Complete, concurrency: int) -> None:
+        self._inner = inner
+        self._places = asyncio.Semaphore(concurrency)
+
+    async def complete(self, call: Call) -> Reply:
+        """The reply, once there was a place."""
+        async with self._places:
+            return await self._inner(call)
+
+
+@dataclass(slots=True)
+class Metered:
+    """Writes a ledger row for every attempt, and tells whoever listens what it took."""
+
+    backend: Backend
+    ledger: Ledger
+    listener: Listener
+
+    async def complete(self, call: Call) -> Reply:
+        """The backend's reply; whatever else it raises arrives as a ``CallError``."""
+        most = most_usage(self.backend, call)
+        row = self.ledger.sent(call.tags, self.backend.name, most, cost(self.backend, most))
+        start = time.monotonic()
+        try:
+            reply = await self.backend.complete(call)
+        except CallError as error:
+            self._failed(row, call, error, most, time.monotonic() - start)
+            raise
+        except (PromptopsError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            ours = CallError(f"{self.backend.name} failed: {type(error).__name__}: {error}", billed=True)
+            self._failed(row, call, ours, most, time.monotonic() - start)
+            raise ours from error
+        self._answered(row, call, reply, time.monotonic() - start)
+        return reply
+
+    def _answered(self, row: int, call: Call, reply: Reply, seconds: float) -> None:
+        usd = cost(self.backend, reply.usage)
+        self.listener(call.tags, Totals.of(reply.usage, usd))
+        try:
+            self.ledger.answered(row, reply.usage, usd, seconds, reply.request_id)
+        except StoreError:
+            return
+
+    def _failed(self, row: int, call: Call, error: CallError, most: Usage, seconds: float) -> None:
+        usage = error.usage or (most if error.billed else None)
+        usd = cost(self.backend, usage) if usage else Decimal(0)
+        if usage:
+            self.listener(call.tags, Totals.of(usage, usd))
+        try:
+            self.ledger.failed(row, error, usd, seconds)
+        except StoreError:
+            return
+
+
+def most_usage(backend: Backend, call: Call) -> Usage:
+    """The most tokens that one attempt of a sized call can take."""
+    return Usage(call.input_tokens or 0, 0, call.max_output_tokens + backend.reasoning, 0, estimated=True)
+
+
+def cost(backend: Backend, usage: Usage) -> Decimal | None:
+    """US dollars of one attempt, ``None`` where no price is known."""
+    return None if backend.price is None else backend.price.cost(usage)
+
+
+def amount(backend: Backend, usage: Usage) -> Amount:
+    """What a budget counts of one attempt."""
+    return Amount(usage.input_tokens + usage.output_tokens, cost(backend, usage))

@@ -1,0 +1,203 @@
+"""``run`` and ``summarize``: results on standard output, notes on standard error, and what ``--json`` promises."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+Script = Callable[..., str]
+
+USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
+DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "usage", "error"}
+RUN = {"run", "chain", "model", "status", "documents", "corpus", "usage", "estimate"}
+
+
+def test_results_go_to_stdout_and_notes_to_stderr(command: Command, docs: Path, script: Script) -> None:
+    """A heading and an answer per document, the overview last; what it took on standard error."""
+    said = command("summarize", docs, "-m", script())
+    assert said.status == 0
+    assert said.out == (
+        f"## {docs}/a.txt\n\nThe first document speaks of\n\n## {docs}/b.md\n\n# 다리 다리는 길을 잇는다.\n\n"
+        f"## {docs}/c.txt\n\nThe third document speaks of\n\n# Overview\n\nThe first document speaks of\n"
+    )
+    assert len(said.lines) == 1
+    assert said.lines[0].startswith(f"promptops: ok: {script()} · 4 calls · ")
+
+
+def test_one_document_is_answered_without_headings(command: Command, docs: Path, script: Script) -> None:
+    """The answer and nothing else, to be piped on."""
+    assert command("summarize", docs / "c.txt", "-m", script()).out == "The third document speaks of\n\n"
+
+
+def test_the_default_model_is_extractive(command: Command, docs: Path) -> None:
+    """No key, no model file, no network."""
+    said = command("summarize", docs, "--json")
+    assert said.status == 0
+    assert said.json["model"] == "extractive"
+    assert all(document["text"] for document in said.json["documents"])
+    assert said.json["usage"]["usd"] == 0
+
+
+@pytest.mark.parametrize("words", [("summarize",), ("run", "summarize")])
+def test_json_has_the_promised_keys(command: Command, docs: Path, script: Script, words: tuple[str, ...]) -> None:
+    """``summarize`` is short for ``run summarize``."""
+    value = command(*words, docs, "-m", script(), "--json").json
+    assert set(value) == RUN
+    assert (value["chain"], value["model"], value["status"]) == ("summarize", script(), "ok")
+    assert [Path(found["source"]).name for found in value["documents"]] == ["a.txt", "b.md", "c.txt"]
+    for document in value["documents"]:
+        assert set(document) == DOCUMENT
+        assert set(document["usage"]) == USAGE
+        assert document["coverage"][0]["start"] == 0
+    assert set(value["usage"]) == set(value["corpus"]["usage"]) == USAGE
+    assert value["usage"]["calls"] == 4
+    parts = [*value["documents"], value["corpus"]]
+    assert sum(part["usage"]["input_tokens"] for part in parts) == value["usage"]["input_tokens"]
+    assert value["estimate"]["calls"] == 4
+
+
+def test_run_again_costs_nothing(command: Command, docs: Path, script: Script) -> None:
+    """A reply from the store is no call; ``--fresh`` asks again."""
+    first = command("summarize", docs, "-m", script(), "--json").json
+    again = command("summarize", docs, "-m", script(), "--json").json
+    fresh = command("summarize", docs, "-m", script(), "--json", "--fresh").json
+    assert [value["usage"]["calls"] for value in (first, again, fresh)] == [4, 0, 4]
+    assert [found["text"] for found in first["documents"]] == [found["text"] for found in again["documents"]]
+    assert again["estimate"]["stored"] == 4
+
+
+def test_out_writes_a_folder(command: Command, docs: Path, script: Script, tmp_path: Path) -> None:
+    """And says where; with ``--json`` both are there."""
+    said = command("summarize", docs, "-m", script(), "--out", tmp_path / "out")
+    assert (said.status, said.out) == (0, "")
+    assert f"promptops: written to {tmp_path}/out/index.md" in said.lines
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 3
+    both = command("summarize", docs, "-m", script(), "--out", tmp_path / "both", "--json")
+    assert len(both.json["documents"]) == 3
+    assert (tmp_path / "both" / "index.md").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_standard_input_is_a_document(
+    command: Command, script: Script, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """It is there for the estimate and again for the run, under the name it was asked for."""
+    stdin = io.TextIOWrapper(io.BytesIO("다리는 길을 잇는다. 다리는 오래 간다.\n".encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    said = command("summarize", "-", "-m", script("model: gpt-4o-mini\nreplies:\n  - lead: 3\n"), *words)
+    assert said.status == 0
+    if words:
+        assert [(found["source"], found["text"]) for found in said.json["documents"]] == [("-", "다리는 길을 잇는다.")]
+        assert said.json["estimate"]["calls"] == 1
+    else:
+        assert said.out == "다리는 길을 잇는다.\n\n"
+    stdin.detach()
+
+
+def test_settings_reach_the_prompt(command: Command, docs: Path, script: Script) -> None:
+    """Text on the command line becomes what the setting is."""
+    spec = script(
+        'replies:\n  - {match: "at most 33 words[\\\\s\\\\S]*Focus: 비용", text: focused}\n  - text: not focused\n'
+    )
+    value = command("summarize", docs, "-m", spec, "--set", "words=33", "--set", "focus=비용", "--json").json
+    assert {found["text"] for found in value["documents"]} == {"focused"}
+    value = command("summarize", docs, "-m", spec, "--set", "corpus=false", "--json").json
+    assert value["corpus"] is None
+    assert value["usage"]["calls"] == 3
+
+
+def test_a_chain_of_yours_runs_with_its_own_templates(command: Command, docs: Path, script: Script, tmp_path: Path) -> None:
+    """And its name is what the ledger and the JSON show."""
+    (tmp_path / "chain" / "templates").mkdir(parents=True)
+    for step, body in (("map", "{{ text | fence }}"), ("join", "{% for t in texts %}{{ t | fence }}\n{% endfor %}")):
+        inputs = "text: string" if step == "map" else "texts: list"
+        (tmp_path / "chain" / "templates" / f"{step}.j2").write_text(
+            f"---\nname: my-{step}\nversion: 4\ninputs: {{{inputs}}}\n---\nMine: {body}"
+        )
+    chain = tmp_path / "chain" / "digest.yaml"
+    chain.write_text(
+        "name: digest\nplan: map_reduce\nsteps:\n  map: {template: map}\n  reduce: {template: join}\n"
+        "  corpus: {template: join}\n"
+    )
+    said = command("run", chain, docs, "-m", script('replies:\n  - {match: "^Mine", text: mine}\n'), "--json")
+    assert said.status == 0
+    assert said.json["chain"] == "digest"
+    assert {found["text"] for found in said.json["documents"]} == {"mine"}
+    rows = command("ledger", "--by", "template", "--json").json
+    assert {row["key"] for row in rows} == {"my-map@4", "my-join@4"}
+
+
+def test_a_document_that_cannot_be_read_leaves_the_rest(command: Command, docs: Path, script: Script) -> None:
+    """Exit status 3, a line that names it, and the command that goes on."""
+    (docs / "bad.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    (docs / "empty.txt").write_text("")
+    said = command("summarize", docs, "-m", script(), "--json")
+    assert said.status == 3
+    statuses = {Path(found["source"]).name: found["status"] for found in said.json["documents"]}
+    assert statuses == {"a.txt": "ok", "b.md": "ok", "bad.txt": "failed", "c.txt": "ok", "empty.txt": "empty"}
+    assert said.json["status"] == "incomplete"
+    assert any("bad.txt: failed: " in line for line in said.lines)
+    assert said.lines[-1].startswith("promptops: to go on, paying nothing twice: promptops summarize ")
+
+
+def test_no_answer_at_all_is_a_failure(command: Command, docs: Path) -> None:
+    """Exit status 1."""
+    (docs / "bad.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    assert command("summarize", docs / "bad.txt").status == 1
+
+
+def test_the_same_failure_is_said_once(command: Command, docs: Path, script: Script) -> None:
+    """A thousand documents with one reason are one line and a count."""
+    for number in range(20):
+        (docs / f"d{number:02}.txt").write_text(f"Document {number}.")
+    spec = script("replies:\n  - {match: 'first document', text: ok}\n  - error: {status: 400, message: no good}\n")
+    said = command("summarize", docs, "-m", spec, "--set", "corpus=false", "--concurrency", 1)
+    assert said.status == 3
+    assert len([line for line in said.lines if "no good" in line]) == 1
+    assert any(line == "promptops: … and the same for 21 more documents" for line in said.lines)
+
+
+@pytest.mark.parametrize("cap", [("--max-tokens", "400"), ("--max-usd", "0.0002")])
+def test_a_budget_that_runs_out_is_incomplete(command: Command, docs: Path, script: Script, cap: tuple[str, str]) -> None:
+    """Exit status 3, what is missing is said once, and the command goes on without asking again."""
+    for number in range(5):
+        (docs / f"d{number}.txt").write_text(f"Document {number} speaks of one thing and of another thing.")
+    spec = script("model: gpt-4o-mini\nreplies:\n  - lead: 4\n")
+    said = command("summarize", docs, "-m", spec, *cap, "--concurrency", 1, "--fresh", "--set", "words=20", "--json")
+    assert said.status == 3
+    assert said.json["status"] == "incomplete"
+    used = said.json["usage"]
+    assert used["calls"] < 9
+    assert used["input_tokens"] + used["output_tokens"] <= 400 or used["usd"] <= 0.0002
+    assert len([line for line in said.lines if "would be passed" in line]) == 1
+    assert said.lines[-1].startswith("promptops: to go on, paying nothing twice: ")
+    assert "--fresh" not in said.lines[-1]
+    done = command("summarize", docs, "-m", spec, "--set", "words=20", "--json")
+    assert done.status == 0
+    assert done.json["usage"]["calls"] == 9 - used["calls"]
+
+
+def test_control_characters_reach_a_pipe_but_no_terminal(
+    command: Command, docs: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document must not write on someone's terminal."""
+    spec = script('replies:\n  - text: "a\\x1b[2Jb"\n')
+    assert command("summarize", docs / "a.txt", "-m", spec).out == "a\x1b[2Jb\n\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert command("summarize", docs / "a.txt", "-m", spec).out == "a [2Jb\n\n"
+
+
+def test_json_of_an_error_is_still_json_or_nothing(command: Command, docs: Path, script: Script) -> None:
+    """What is refused before the first document leaves standard output empty."""
+    said = command("summarize", docs, "-m", script(), "--json", "--set", "words=none")
+    assert (said.status, said.out) == (2, "")
+    said = command("summarize", docs, "-m", script("window: 300\nreplies: []\n"), "--json")
+    assert said.status == 2
+    assert not said.out or json.loads(said.out)
