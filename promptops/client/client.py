@@ -14,7 +14,7 @@ from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Ret
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halting, Sized, Stored
 from promptops.errors import UsageError
-from promptops.store import Database, Ledger, Replies
+from promptops.store import Database, Ledger, Overhead, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
 CONCURRENCY = 16
@@ -45,6 +45,7 @@ class Client:
         self.fresh = fresh
         self.ledger = Ledger(self.database)
         self.replies = Replies(self.database)
+        self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
@@ -90,7 +91,7 @@ class Client:
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete).complete
-        complete = Sized(complete, backend).complete
+        complete = Sized(complete, backend, self.overhead).complete
         complete = Coalesced(complete, identity).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from promptops.client.verdict import stops
 from promptops.errors import CallError, StoreError, WindowError
-from promptops.store import Replies, key
+from promptops.store import Overhead, Replies, key
 from promptops.types import Backend, Call, Reply
 
 Complete = Callable[[Call], Awaitable[Reply]]
@@ -85,28 +86,31 @@ def _pass_on(future: asyncio.Future[Reply], failure: BaseException) -> None:
 
 
 class Sized:
-    """Counts the prompt, learns what the provider adds to it, and lets nothing through that cannot fit."""
+    """Counts the prompt, learns what the provider adds to it, and lets nothing through that cannot fit.
 
-    def __init__(self, inner: Complete, backend: Backend) -> None:
+    What fits is judged as plans judge it, by the backend's own word; what is reserved is judged by what was learned.
+    """
+
+    def __init__(self, inner: Complete, backend: Backend, overhead: Overhead) -> None:
         self._inner = inner
         self._backend = backend
-        self._added = 0
+        self._overhead = overhead
 
     async def complete(self, call: Call) -> Reply:
         """The reply; raises ``WindowError`` where input and reserved output pass the window."""
-        size = self._size(call)
-        self._check(size, call)
-        reply = await self._inner(replace(call, input_tokens=size + self._added))
-        if not reply.stored and not reply.usage.estimated:
-            self._added = max(self._added, reply.usage.input_tokens - size)
+        contents = contents_tokens(self._backend, call)
+        number = len(call.messages)
+        self._check(contents + self._backend.overhead * (number + 1), call)
+        reply = await self._inner(replace(call, input_tokens=contents + self._overhead.around(number).tokens))
+        if not reply.stored and not reply.usage.estimated and call.schema is None:
+            self._learn(number, reply.usage.input_tokens - contents)
         return reply
 
-    def _size(self, call: Call) -> int:
-        """Tokens of the contents, of what stands around them, and of a schema, which providers count as input."""
-        count = self._backend.counter.count
-        contents = sum(count(message.content) for message in call.messages)
-        schema = count(json.dumps(dict(call.schema))) if call.schema is not None else 0
-        return contents + schema + self._backend.overhead * (len(call.messages) + 1)
+    def _learn(self, messages: int, tokens: int) -> None:
+        """A smaller count than ours says that the server's tokenizer is another: nothing to learn from."""
+        if tokens >= 0 and self._backend.counter.exact:
+            with suppress(StoreError):
+                self._overhead.learn(messages, tokens)
 
     def _check(self, size: int, call: Call) -> None:
         window = self._backend.window
@@ -116,6 +120,13 @@ class Sized:
                 f"step {call.tags.step or 'call'}: {size:,} input tokens and {most - size:,} for the answer pass the "
                 f"window of {window:,} by {most - window:,}: send less, or ask for fewer words"
             )
+
+
+def contents_tokens(backend: Backend, call: Call) -> int:
+    """Tokens of all contents, and of a schema, which providers count as input; exact where the counter is."""
+    count = backend.counter.count
+    schema = count(json.dumps(dict(call.schema))) if call.schema is not None else 0
+    return sum(count(message.content) for message in call.messages) + schema
 
 
 class Halting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promptops.store.database import Database
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row
+from promptops.store.overhead import Around, Overhead
 from promptops.store.replies import Replies, key
 
-__all__ = ["GROUPINGS", "Database", "Grouping", "Ledger", "Replies", "Row", "key"]
+__all__ = ["GROUPINGS", "Around", "Database", "Grouping", "Ledger", "Overhead", "Replies", "Row", "key"]

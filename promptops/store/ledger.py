@@ -21,7 +21,11 @@ Grouping = Literal["run", "chain", "step", "template", "document", "model", "day
 GROUPINGS: tuple[Grouping, ...] = ("run", "chain", "step", "template", "document", "model", "day")
 
 _PICO = Decimal(10) ** 12
-_UNKNOWN = "('sent', 'possibly_billed')"
+_SUMS = (
+    "a.status IN ('sent', 'possibly_billed'), sum(a.calls), sum(a.input), sum(a.cached), sum(a.output),"
+    " sum(a.reasoning), sum(a.picodollars), sum(a.picodollars IS NULL), sum(a.calls = 0), max(a.estimated)"
+)
+_ORDER = "GROUP BY 1, 2 ORDER BY 8 DESC, 4 DESC, 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,16 @@ class Ledger:
             self._complete(row, error.code, 0, Usage(), Decimal(0), seconds, error.request_id)
 
     def rows(self, by: Grouping, run: str | None = None) -> list[Row]:
-        """Sums by ``by``, the largest first; of one run where ``run`` is given; raises ``UsageError`` for another key."""
+        """Sums by ``by``, the largest first; of one run where ``run`` is given.
+
+        Raises ``UsageError`` for another key than one of ``GROUPINGS``.
+        """
         if by not in GROUPINGS:
             raise UsageError(f"a ledger is not summed by {by!r}: choose one of {', '.join(GROUPINGS)}")
         key = "date(a.at, 'unixepoch', 'localtime')" if by == "day" else "n.name"
         join = "" if by == "day" else f"JOIN names n ON n.id = a.{by}"
         where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
-        statement = (  # the key is one of GROUPINGS
-            f"SELECT {key}, a.status IN {_UNKNOWN}, sum(a.calls), sum(a.input), sum(a.cached), sum(a.output),"
-            " sum(a.reasoning), sum(a.picodollars), sum(a.picodollars IS NULL), sum(a.calls = 0), max(a.estimated)"
-            f" FROM attempts a {join} {where} GROUP BY 1, 2 ORDER BY 8 DESC, 4 DESC, 1"  # noqa: S608
-        )
+        statement = f"SELECT {key}, {_SUMS} FROM attempts a {join} {where} {_ORDER}"  # noqa: S608 - by is one of ours
         return [_row(values) for values in self._database.query(statement, () if run is None else (run,))]
 
     def _complete(  # noqa: PLR0917 - one column each

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from promptops.errors import (
     WindowError,
 )
 from promptops.prices import price
-from promptops.store import Database
+from promptops.store import Around, Database
 from promptops.tokens import counter
 from promptops.types import Call, Message, Reply, Tags, Totals
 from tests.fake_openai import KEY, FakeOpenAI, Fault
@@ -235,9 +236,9 @@ def test_a_call_that_cannot_fit_is_never_sent(client: Client, fake_openai: FakeO
     assert not fake_openai.requests
 
 
-def test_the_store_answers_across_processes(fake_openai: FakeOpenAI, tmp_path: object) -> None:
+def test_the_store_answers_across_processes(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     """What one client paid for, another gets for nothing; --fresh asks again."""
-    path = f"{tmp_path}/store.db"
+    path = tmp_path / "store.db"
     for fresh, sent in ((False, 1), (False, 1), (True, 2)):
         backend = OpenAI("m", base_url=fake_openai.base_url, api_key=KEY, counter=COUNTER, window=8_000)
         with Client(backend, Database(path), fresh=fresh) as client:
@@ -245,19 +246,21 @@ def test_the_store_answers_across_processes(fake_openai: FakeOpenAI, tmp_path: o
         assert len(fake_openai.requests) == sent
 
 
-def test_the_providers_own_overhead_is_learned(fake_openai: FakeOpenAI) -> None:
-    """Later reservations hold it, so that a cap holds on a server whose chat format takes more."""
-    fake_openai.answer = lambda body: "short"
-    with connected(fake_openai) as client:
-        client.backend.overhead = 0
-        send(client, ask("one"))
-        send_more = asyncio.run(_reserved(client))
-    assert send_more >= fake_openai.requests[-1].input_tokens
+def test_what_the_provider_adds_is_learned_and_kept(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    """From its own usage; later reservations, and later processes, hold it."""
+    path = tmp_path / "store.db"
+    for number in range(3):
+        backend = OpenAI("gpt-4o-mini", base_url=fake_openai.base_url, api_key=KEY, counter=COUNTER, window=8_000)
+        with Client(backend, Database(path)) as client:
+            before = client.overhead.around(1)
+            assert (before.tokens, before.replies) == ((16, 0) if number == 0 else (7, number))
+            send(client, ask(f"text {number}"))
+            assert client.overhead.around(1).tokens == 4 + 3
+            reserved = client.database.query("SELECT input FROM attempts ORDER BY id DESC LIMIT 1")[0][0]
+            assert reserved == fake_openai.requests[-1].input_tokens
 
 
-async def _reserved(client: Client) -> int:
-    await client.complete(ask("two"))
-    await client.complete(ask("three"))
-    await client.aclose()
-    rows = client.database.query("SELECT input FROM attempts ORDER BY id DESC LIMIT 1")
-    return int(rows[0][0])
+def test_a_number_of_messages_not_seen_yet_is_judged_from_the_nearest(client: Client) -> None:
+    """And is still called assumed."""
+    send(client, ask("text"))
+    assert client.overhead.around(3) == Around(7 + 2 * client.backend.overhead, 0)
