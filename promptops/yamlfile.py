@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _LIMIT = 256 * 1024
+_DEPTH = 32
 
 Place = tuple[str | int, ...]
 
@@ -28,9 +29,7 @@ class _Complaint(Exception):
         self.line = line
 
 
-def validated(
-    model: type[ModelT], text: str, where: str, error: type[UsageError], *, first_line: int = 1
-) -> ModelT:
+def validated(model: type[ModelT], text: str, where: str, error: type[UsageError], *, first_line: int = 1) -> ModelT:
     """``text`` as one ``model``; raises ``error`` with ``where:line: what is wrong``.
 
     ``first_line`` is the line of the file that ``text`` begins on.
@@ -59,8 +58,10 @@ def _read(text: str, lines: dict[Place, int]) -> object:
     if len(text) > _LIMIT:
         raise _Complaint(0, f"over {_LIMIT // 1024} KiB of YAML; this should be a few lines")
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            _plain(event)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            _check(event, depth)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
             lines.update(_places(node, ()))
@@ -71,14 +72,14 @@ def _read(text: str, lines: dict[Place, int]) -> object:
     except yaml.reader.ReaderError as failure:
         line = text.count("\n", 0, failure.position)
         raise _Complaint(line, f"not valid YAML: the character U+{failure.character:04X} is not allowed") from None
-    except RecursionError:
-        raise _Complaint(0, "not valid YAML: nested too deep") from None
     except ValueError as failure:
         raise _Complaint(0, f"not valid YAML: a date or number is none: {failure}") from None
 
 
-def _plain(event: yaml.Event) -> None:
+def _check(event: yaml.Event, depth: int) -> None:
     line = event.start_mark.line if event.start_mark else 0
+    if depth > _DEPTH:
+        raise _Complaint(line, f"nested over {_DEPTH} deep; two or three should do")
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
         raise _Complaint(line, "anchors and aliases (& and *) are not allowed here")
     if getattr(event, "tag", None):

@@ -66,7 +66,8 @@ def test_a_valid_file_becomes_its_model() -> None:
         ("name: a\n---\nname: b\n", "file.yaml:2: not valid YAML"),
         ("name: a\nparts: \x07\n", "file.yaml:2: not valid YAML: the character U+0007 is not allowed"),
         ("name: a\nparts: 2024-99-99\n", "not valid YAML: a date or number is none"),
-        ("name: a\nparts: " + "[" * 5000, "not valid YAML"),
+        ("name: a\nparts: " + "[" * 200_000, "file.yaml:2: nested over 32 deep"),
+        ("name: a\nparts:\n" + "".join(" " * n + "-\n" for n in range(1, 40)), "file.yaml:34: nested over 32 deep"),
         ("name: a\n? {b: c}\n: d\n", "file.yaml:2: not valid YAML"),
         ("- name\n", "file.yaml:1: should be keys with values (key: value)"),
         ("just words\n", "file.yaml:1: should be keys with values (key: value)"),
@@ -107,7 +108,12 @@ def test_a_merge_key_cannot_hide_a_second_value() -> None:
 def test_the_line_of_a_place_is_found_again() -> None:
     """A place that is not there has the line of what is around it."""
     text = "name: a\ntable:\n  x:\n    size: 1\nparts:\n  - size: 1\n"
-    assert [line_of(text, *place) for place in [("table", "x", "size"), ("table", "y"), ("parts", 0), ()]] == [4, 2, 6, 1]
+    assert [line_of(text, *place) for place in [("table", "x", "size"), ("table", "y"), ("parts", 0), ()]] == [
+        4,
+        2,
+        6,
+        1,
+    ]
 
 
 @settings(max_examples=300, deadline=None)

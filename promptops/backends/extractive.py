@@ -25,7 +25,7 @@ VERSION = 1
 
 _NO_JSON = "extractive answers with the document's sentences and can't answer in JSON: give this step another model"
 _TOKENIZER = "o200k_base"
-_INLINE = 8_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
+_INLINE = 6_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
 
 
 class _LazyCounter:

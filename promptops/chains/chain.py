@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from promptops.plans.settings import Settings
 from promptops.plans.spec import Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.front_matter import fits
+from promptops.prompts.library import is_file
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated
@@ -95,7 +95,7 @@ def names() -> list[str]:
 def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
     if name.endswith(SUFFIXES):
         path = Path(name)
-        if not os.path.isfile(name):
+        if not is_file(name):
             raise NotFoundError(f"chain file {name!r} is not there; check the path")
         return path, (path.parent, path.parent / "templates")
     if name in names():

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptops.chunking import grades
 from promptops.chunking.costs import FORBIDDEN, GAP
-from promptops.chunking.graphemes import fill_gap
+from promptops.chunking.gaps import fill_gap
 from promptops.chunking.structure import fences, protect
 from promptops.tokens.vocabulary import Vocabulary
 
@@ -29,7 +29,7 @@ class Borders:
     """Border i stands after i tokens: ``ends[i]`` in the text, ``cost[i]`` to cut there.
 
     ``additive`` says that the tokens between two safe borders are as many alone as they are in the text, and
-    ``line_split`` that a line break is such a border whatever spaces follow it.
+    ``line_split`` that line breaks are among the safe ones.
     """
 
     text: str
@@ -46,17 +46,28 @@ class Borders:
         starts, ends = self.blocks[:, 0], self.blocks[:, 1]
         return bool(((starts < place) & ((place < ends) | (ends == len(self.text)))).any())
 
+    def passable(self, budget: int) -> bool:
+        """Whether no stretch without an allowed cut is longer than the budget."""
+        allowed = (self.cost < FORBIDDEN).nonzero()[0]
+        return bool(np.diff(allowed).max(initial=0) <= budget)
+
+    def safe(self, cuts: list[int]) -> list[bool]:
+        """Which of the borders are safe; the last one, the end of the text, is."""
+        found: list[bool] = grades.safe(self.pairs.take(cuts), line_split=self.line_split).tolist()
+        found[-1] = True
+        return [fine or self._indented(cut) for fine, cut in zip(found, cuts, strict=True)]
+
     def first_safe(self, first: int, last: int) -> int | None:
         """The first safe border from ``first`` up to, not including, ``last``."""
-        found = np.flatnonzero(grades.safe(self.pairs[first:last]))
+        found = np.flatnonzero(grades.safe(self.pairs[first:last], line_split=self.line_split))
         return first + int(found[0]) if len(found) else None
 
     def last_safe(self, first: int, last: int) -> int | None:
         """The last safe border from ``first`` up to, not including, ``last``."""
-        found = np.flatnonzero(grades.safe(self.pairs[first:last]))
+        found = np.flatnonzero(grades.safe(self.pairs[first:last], line_split=self.line_split))
         return first + int(found[-1]) if len(found) else None
 
-    def indented(self, border: int) -> bool:
+    def _indented(self, border: int) -> bool:
         """Whether the border stands after a line break and before an indented line, where such borders are safe."""
         at = int(self.ends[border])
         if not self.line_split or self.text[at - 1 : at] != "\n" or self.text[at] not in " \t":

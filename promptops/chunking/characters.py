@@ -2,7 +2,7 @@
 
 The classes also tell where no border may be: inside a grapheme cluster (Unicode Standard Annex 29). Where the rules
 look further than two code points (flags, emoji joined by ZWJ, Indic conjuncts), the classes forbid more than the rules
-do; ``graphemes.py`` finds the exact borders where that leaves too few.
+do; ``gaps.py`` finds the exact borders where that leaves too few.
 """
 
 from __future__ import annotations

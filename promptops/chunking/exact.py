@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptops.chunking import grades
-
 if TYPE_CHECKING:
     from promptops.chunking.borders import Borders
     from promptops.types import Counter
@@ -22,9 +20,7 @@ def exact_counts(borders: Borders, cuts: list[int], counter: Counter) -> list[in
     starts = [0, *cuts[:-1]]
     if not borders.additive:
         return [_count(borders, start, cut, counter) for start, cut in zip(starts, cuts, strict=True)]
-    safe = grades.safe(borders.pairs.take(cuts)).tolist()
-    safe[-1] = True
-    safe = [fine or borders.indented(cut) for fine, cut in zip(safe, cuts, strict=True)]
+    safe = borders.safe(cuts)
     return [
         cut - start if fine and fine_before else _recount(borders, (start, fine_before), (cut, fine), counter)
         for start, fine_before, cut, fine in zip(starts, [True, *safe[:-1]], cuts, safe, strict=True)

@@ -77,13 +77,14 @@ def grade(points: NDArray[np.uint32], ends: NDArray[np.int64], style: str) -> Gr
     return Grades(cost, pairs)
 
 
-def safe(pairs: NDArray[np.uint16]) -> NDArray[np.bool_]:
+def safe(pairs: NDArray[np.uint16], *, line_split: bool) -> NDArray[np.bool_]:
     """Borders where every vocabulary's pre-tokenizer splits, whatever stands around: counts add up across them.
 
-    Before a space that follows no space, between a letter and punctuation, after a digit, after a line break that no
-    space or slash follows: no alternative of the published split patterns crosses these, and none looks behind.
+    Before a space that follows no space, between a letter and punctuation, after a digit: no alternative of the
+    published split patterns crosses these, and none looks behind. With ``line_split`` also after a line break that no
+    space or slash follows; GPT-2's pattern takes the last of several breaks by itself, unless the text ends there.
     """
-    return _SAFE.take(pairs)
+    return (_SAFE if line_split else _SAFE_IN_LINES).take(pairs)
 
 
 def _full_stops(
@@ -201,7 +202,7 @@ def _clusters(cost: NDArray[np.int32]) -> None:
     cost[c.LINKER, [c.LETTER, c.SEA]] = FORBIDDEN
 
 
-def _safe_table() -> NDArray[np.bool_]:
+def _safe_table(*, line_split: bool) -> NDArray[np.bool_]:
     table = np.zeros((_KINDS, _KINDS), bool)
     blank = [c.SPACE, c.NEWLINE, c.RETURN]
     solid = [kind for kind in range(1, _KINDS) if kind not in blank]
@@ -209,10 +210,13 @@ def _safe_table() -> NDArray[np.bool_]:
     punctuation = [c.STOP, c.BANG, c.WIDE_STOP, c.CLOSER, c.OPENER, c.CLAUSE, c.WIDE_CLAUSE]
     table[np.ix_(c.LETTERS, punctuation)] = True
     table[c.DIGIT, [*punctuation, *c.LETTERS]] = True
+    if not line_split:
+        return table.ravel()
     opening = [kind for kind in solid if kind not in (c.SLASH, c.MARK, c.LINKER, c.JOINER, c.ODD)]
     table[np.ix_([c.NEWLINE, c.RETURN], opening)] = True
     return table.ravel()
 
 
 _COST, _SPECIAL = _cost_table()
-_SAFE = _safe_table()
+_SAFE = _safe_table(line_split=True)
+_SAFE_IN_LINES = _safe_table(line_split=False)

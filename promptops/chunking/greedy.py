@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptops.chunking.graphemes import grapheme_ends
 from promptops.errors import UsageError
+from promptops.tokens.graphemes import grapheme_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
-def greedy(text: str, start: int, end: int, budget: int, counter: Counter) -> Iterator[tuple[int, int, int]]:
+def greedy(  # noqa: PLR0913 - one span, with its measure
+    text: str, start: int, end: int, budget: int, counter: Counter, *, position: int = 0
+) -> Iterator[tuple[int, int, int]]:
     """Start, end and tokens of chunks of ``text[start:end]``, which begins at a grapheme border.
 
-    A grapheme that alone takes more than the budget raises ``UsageError``.
+    A grapheme that alone takes more than the budget raises ``UsageError``; ``position`` is where ``text`` itself begins.
     """
     ends = grapheme_ends(text, start, end)
     first, step = 0, budget
     while first < len(ends):
         last = _farthest(text, start, ends, first, step, budget, counter)
         if last == first:
-            raise UsageError(_too_large(text[start : ends[first]], start, budget, counter))
+            raise UsageError(_too_large(text[start : ends[first]], position + start, budget, counter))
         yield start, ends[last - 1], counter.count(text[start : ends[last - 1]])
         start, first, step = ends[last - 1], last, last - first
 

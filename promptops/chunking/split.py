@@ -28,6 +28,7 @@ _WINDOW_PER_TOKEN = 512
 _WAITING = 2
 _CHARACTERS_PER_TOKEN = 8
 _TRIES = 4
+_LEAST_FOR_BLOCKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _windows(pieces: Iterator[str], window: int, options: Options) -> Iterator[C
         text, complete = source.ahead(size)
         if not text:
             return
-        spans, found = _cut(text, options, fenced=fenced)
+        spans, found = _cut(text, options, source.position, fenced=fenced)
         if not complete:
             if len(spans) < 2 * _WAITING:
                 size *= 2
@@ -131,30 +132,32 @@ def _chunks(source: Source, text: str, spans: list[Span], options: Options) -> I
         yield Chunk(at + begin - moved, at + end, context[begin : moved + end], tokens)
 
 
-def _cut(text: str, options: Options, *, fenced: bool) -> tuple[list[Span], Borders]:
-    """The chunks of one window of text, and all its borders."""
+def _cut(text: str, options: Options, position: int, *, fenced: bool) -> tuple[list[Span], Borders]:
+    """The chunks of one window of text, which begins at ``position``, and all its borders."""
     from promptops.chunking.borders import borders  # noqa: PLC0415 - NumPy
 
     limits, counter = options.limits, options.counter
     found = borders(text, counter, limits.budget, options.style, fenced=fenced)
+    spans: list[Span] = [(0, len(text), options.limits.budget + 1)]
     for _ in range(_TRIES):
         cuts = _planned(found, limits)
         if cuts is None:
             break
         counts = exact_counts(found, cuts, counter)
+        spans = _spans(found, cuts, counts)
         excess = max(counts) - options.limits.budget
         if excess <= 0:
-            return _spans(found, cuts, counts), found
+            return spans, found
         limits = limits.shrunk(excess)
-    if cuts is None:
-        return list(greedy(text, 0, len(text), options.limits.budget, counter)), found
-    return _mended(text, _spans(found, cuts, counts), options), found
+    return list(_mended(text, spans, options, position)), found
 
 
 def _planned(found: Borders, limits: Limits) -> list[int] | None:
-    """The best cuts; smaller chunks are allowed where the limits leave no cuts, or tear what would fit."""
+    """The best cuts; smaller chunks are allowed where the limits leave no cuts, or tear a block that would fit."""
     cuts = plan(found.cost, limits)
-    while limits.least > 1 and (cuts is None or found.cost[cuts].max() >= TORN):
+    if cuts is None and not found.passable(limits.budget):
+        return None
+    while limits.least > 1 and (cuts is None or (limits.least > _LEAST_FOR_BLOCKS and found.cost[cuts].max() >= TORN)):
         limits = limits.loosened()
         cuts = plan(found.cost, limits) or cuts
     return cuts
@@ -165,12 +168,11 @@ def _spans(found: Borders, cuts: list[int], counts: list[int]) -> list[Span]:
     return list(zip([0, *ends[:-1]], ends, counts, strict=True))
 
 
-def _mended(text: str, spans: list[Span], options: Options) -> list[Span]:
-    """The spans with those over the budget split again."""
-    mended: list[Span] = []
+def _mended(text: str, spans: list[Span], options: Options, position: int) -> Iterator[Span]:
+    """The spans, with those over the budget split again grapheme by grapheme."""
+    budget = options.limits.budget
     for start, end, tokens in spans:
-        if tokens <= options.limits.budget:
-            mended.append((start, end, tokens))
+        if tokens <= budget:
+            yield start, end, tokens
         else:
-            mended.extend(greedy(text, start, end, options.limits.budget, options.counter))
-    return mended
+            yield from greedy(text, start, end, budget, options.counter, position=position)

@@ -22,9 +22,10 @@ def protect(blocks: NDArray[np.int64], ends: NDArray[np.int64], cost: NDArray[np
     first = np.searchsorted(ends, blocks[:, 0])
     first -= ends[first] > blocks[:, 0]
     last = np.searchsorted(ends, blocks[:, 1])
-    amounts = np.where(last - first <= budget, TORN, LONG_TORN)
-    for start, end, amount in zip(first.tolist(), last.tolist(), amounts.tolist(), strict=True):
-        cost[start + 1 : end] += amount
+    inside = np.maximum(last - first - 1, 0)
+    amounts = np.where(last - first <= budget, TORN, LONG_TORN).astype(np.int32)
+    places = np.arange(inside.sum()) + np.repeat(first + 1 - (np.cumsum(inside) - inside), inside)
+    cost[places] += np.repeat(amounts, inside)
 
 
 def fences(text: str, points: NDArray[np.uint32], *, fenced: bool = False) -> Iterator[tuple[int, int]]:

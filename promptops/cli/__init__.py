@@ -12,16 +12,13 @@ def main() -> None:
     """Run the command line; every error is one line on stderr, and an exit status: 1 failed, 2 wrong usage."""
     from promptops.cli.app import app
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # What the encoding lacks is escaped: a question mark in its place would lose it.
-            stream.reconfigure(errors="backslashreplace")
+    _prepare("stdout")
+    _prepare("stderr")
     try:
         try:
             app()
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except PromptopsError as failure:
         from promptops.report.words import plain
 
@@ -36,6 +33,15 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _prepare(name: str) -> None:
+    """Let a stream take any text: what its encoding lacks is escaped, since a question mark would lose it."""
+    stream = getattr(sys, name)
+    if stream is None:  # closed, as under a daemon
+        setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - stays open
+    elif hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _hush() -> None:

@@ -13,7 +13,7 @@ from promptops.cli.progress import note
 from promptops.cli.spool import spooled
 from promptops.errors import DocumentError, NotFoundError, UsageError
 from promptops.report import jsonable
-from promptops.report.words import dollars, plural, spent
+from promptops.report.words import dollars, plural
 from promptops.store import GROUPINGS, Database, Ledger, Row
 from promptops.types import Totals
 

@@ -12,11 +12,10 @@ import typer
 from promptops.errors import UsageError
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - is standard input.")]
-Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="SPEC", help="extractive, openai:NAME or scripted:FILE.")
-]
+Model = Annotated[str, typer.Option("--model", "-m", metavar="SPEC", help="extractive, openai:NAME or scripted:FILE.")]
 Tokenizer = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Vocabulary of a model that is not known (o200k_base, llama3, a file).")
+    str | None,
+    typer.Option(metavar="NAME", help="Vocabulary of a model that is not known (o200k_base, llama3, a file)."),
 ]
 EstimateTokens = Annotated[
     bool, typer.Option("--estimate-tokens", help="Allow counts that are estimates where no tokenizer is known.")

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
 from promptops.report.jsonable import printable
 from promptops.report.words import dollars, duration, plain, plural
-from promptops.types import Source, Totals
+from promptops.types import Totals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -52,7 +52,7 @@ class Plain(Observer):
             note(f"… and the same for {plural(self._more, 'more document')}")
         self._more = 0
 
-    def __enter__(self) -> Plain:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -99,7 +99,7 @@ class Live(Plain):
         yield
         self._progress.start()
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

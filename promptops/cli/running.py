@@ -61,14 +61,15 @@ def run(asked: Asked) -> int:
 async def _run(asked: Asked, job: Job, client: Client) -> Result:
     estimate = await _estimate(asked, job, client)
     with ExitStack() as stack:
-        observer = stack.enter_context(progress.observer(client.budget.max_usd))
         sinks = list(_sinks(asked, job, client, estimate, stack))
+        observer = stack.enter_context(progress.observer(client.budget.max_usd))
         try:
             result = await driver.run(
                 job, client, estimate=estimate, observer=observer, sink=lambda found: _hand_on(found, sinks, observer)
             )
-            for sink in sinks:
-                sink.end(result)
+            with observer.aside():
+                for sink in sinks:
+                    sink.end(result)
         finally:
             await client.aclose()
     return result
@@ -98,9 +99,7 @@ class Sink(Protocol):
         """All is done."""
 
 
-def _sinks(
-    asked: Asked, job: Job, client: Client, estimate: Estimate | None, stack: ExitStack
-) -> Iterator[Sink]:
+def _sinks(asked: Asked, job: Job, client: Client, estimate: Estimate | None, stack: ExitStack) -> Iterator[Sink]:
     """Where results go: a folder, one JSON object, or text where neither is asked for."""
     if asked.out is not None:
         yield stack.enter_context(Folder(asked.out, job.backend.name))

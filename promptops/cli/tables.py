@@ -1,4 +1,4 @@
-"""What commands print beside a run's results: JSON, and aligned columns that fit any script, plain enough for a pipe."""
+"""What commands print beside a run's results: JSON, and aligned columns that fit any script."""
 
 from __future__ import annotations
 

@@ -11,8 +11,18 @@ from promptops.text import Block, blocks, count_words, plain_text, sentences
 
 LONGEST = 1_200  # characters; what goes on for longer without an end isn't a sentence to quote
 _FEWEST_WORDS = 3
+_FEWEST_UNENDED = 5
 _FEWEST_BEFORE_COLON = 8  # what leads up to a list or code in fewer words says nothing without it
 _LEAST_LETTERS = 0.6
+_OPEN_ENDED = re.compile(
+    r"\b(?:are|is|was|were|be|as|by|to|of|for|and|or|with|that|like|than|from|in|on|at|if|follows?|following|includ\w+|below|"
+    r"using|will|can|must|should|may|says?|such)\s*:+\Z|(?:다음|아래|같이|면|때|예|등|은|는|이|가|을|를|의|로|와|과)\s*[:：]\Z"
+    r"|(?:다음|아래)[과와] 같\w*\s*[:：]\Z",
+    re.IGNORECASE,
+)
+_CLAUSE_NUMBER = re.compile(r"\A\d{1,3}(?:\.\d{1,3})+\.?\s+")
+_NUMBERED_LINE = re.compile(r"^[ \t]*\d{1,3}(?:\.\d{1,3})+\.?[ \t]+[^\W\d]", re.MULTILINE)
+_FEWEST_NUMBERED = 4  # so many lines that start with ``4.2`` are clauses, and not one that starts with a figure
 _ONLY_A_LINK = re.compile(
     r"[\s>*+-]*(?:[:\w-]{0,20}`[^`]{1,300}`_{0,2}|\[[^\]\n]{0,300}\]\([^()\n]{0,500}\)|<?https?://\S+)\W*\Z"
 )
@@ -62,11 +72,11 @@ def read(texts: Sequence[str], format: str = "markdown", title: str = "") -> Pag
     """Take a text apart, or the parts of one, given in order.
 
     What stands under references, licences and the like is left out, unless that is all there is. Where there is neither
-    prose nor list, headings stand in, and at last table rows and lines.
+    prose nor list, headings stand in, and at last table rows and lines. A sentence's own number (``4.2``) is left out.
     """
     page = Page(title)
     readers = [_Reader(text, format, page, part) for part, text in enumerate(texts)]
-    for take in (_Reader.prose, _Reader.titles, _Reader.lines):
+    for take in (_Reader.prose, _Reader.scraps, _Reader.titles, _Reader.lines):
         for reader in readers:
             page.candidates.extend(take(reader))
         if page.candidates:
@@ -92,15 +102,23 @@ class _Reader:
         self.roles: list[tuple[int, float]] = []
         self.role = PLAIN
         self.in_section = 0
+        self.fewest = 1
+        self.begun = False
+        self.numbered = len(_NUMBERED_LINE.findall(text)) >= _FEWEST_NUMBERED
         page.title = page.title or _title_field(text, self.blocks)
 
-    def prose(self) -> Iterator[Candidate]:
-        """Sentences of paragraphs, quotations and list items."""
+    def prose(self, fewest: int = _FEWEST_UNENDED) -> Iterator[Candidate]:
+        """Sentences of paragraphs, quotations and list items; those without a final mark from so many words on."""
+        self.fewest = fewest
         for block in self.blocks:
             if block.kind == "heading":
                 self.enter(block)
             elif (weight := _PROSE.get(block.kind)) is not None:
                 yield from self.sentences(block, weight)
+
+    def scraps(self) -> Iterator[Candidate]:
+        """The same for a text of nothing but short items: of any length."""
+        return self.prose(fewest=1)
 
     def titles(self) -> Iterator[Candidate]:
         """Headings and the heads of definitions, for a text of nothing else."""
@@ -123,7 +141,7 @@ class _Reader:
         heading = heading_text(block.of(self.text), self.format)
         self.in_section = 0
         self.page.headings.append(heading)
-        if not self.page.title and len(self.page.headings) == 1:
+        if not self.page.title and len(self.page.headings) == 1 and not self.begun:
             self.page.title = heading
             return
         while self.roles and self.roles[-1][0] >= block.level:
@@ -140,11 +158,14 @@ class _Reader:
         for number, span in enumerate(sentences(source)):
             raw = span.of(source)
             plain = plain_text(raw, self.format) if len(raw) <= LONGEST and not _ONLY_A_LINK.match(raw) else ""
+            if self.numbered and not number:
+                plain = _CLAUSE_NUMBER.sub("", plain)
             words = count_words(plain)
-            if _is_readable(plain, words):
+            if _is_readable(plain, words, self.fewest):
                 start, end = block.start + span.start, block.start + span.end
                 yield self.candidate(start, end, plain, words=words, weight=weight, number=number)
                 self.in_section += 1
+                self.begun = True
 
     def candidate(  # noqa: PLR0913
         self, start: int, end: int, plain: str, *, words: int, weight: float, number: int = 0
@@ -171,7 +192,12 @@ def heading_text(source: str, format: str) -> str:  # noqa: A002
     return plain_text(lines[0], format) if lines else ""
 
 
-def _is_readable(plain: str, words: int) -> bool:
-    if words < (_FEWEST_BEFORE_COLON if plain[-1:] in ":：" else _FEWEST_WORDS) or _NOT_PROSE.match(plain):
+def _is_readable(plain: str, words: int, fewest: int) -> bool:
+    """``fewest`` words if it has no final mark; more before a colon, and none where the words need what follows it."""
+    if _NOT_PROSE.match(plain) or words < min(fewest, _FEWEST_WORDS):
+        return False
+    if plain[-1:] in ":：":
+        return words >= _FEWEST_BEFORE_COLON and not _OPEN_ENDED.search(plain)
+    if words < fewest and not _END.search(plain):
         return False
     return sum(map(str.isalpha, plain)) >= _LEAST_LETTERS * (len(plain) - plain.count(" ")) or not plain.isascii()

@@ -90,7 +90,7 @@ def document(source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
         read: Document = yield Read(source)
     except DocumentError as failure:
         return DocumentResult(source.name, "failed", error=str(failure)), 1.0
-    if not read.text.strip():
+    if not _says_something(read.text):
         span = (Span(0, len(read.text), "empty"),) if read.text else ()
         return DocumentResult(source.name, "empty", coverage=span, error="there is no text in it"), 1.0
     mapped = _Mapped(read, spec)
@@ -128,7 +128,7 @@ class _Mapped:
         return self._summed_up(outcomes, whole)
 
     def _map(self, chunk: Chunk) -> Plan[Partial | PromptopsError | None]:
-        if not chunk.text.strip():
+        if not _says_something(chunk.text):
             return None
         inputs = {"text": chunk.text, "title": self.title, "partial": len(self.chunks) > 1}
         try:
@@ -167,6 +167,11 @@ class _Mapped:
             error=str(whole) if whole else failed[0].reason,
             stopped=whole.code if isinstance(whole, STOPPING) else None,
         )
+
+
+def _says_something(text: str) -> bool:
+    """Whether there is a letter or a digit in it; rules, blanks and ornaments are not worth a call."""
+    return any(map(str.isalnum, text))
 
 
 def _span(chunk: Chunk, outcome: Partial | PromptopsError | None) -> Span:

@@ -76,13 +76,16 @@ def _variable(name: str) -> str:
     return name
 
 
+_Name = Annotated[str, AfterValidator(_variable)]
+
+
 class Head(_Strict):
     """The front matter of a template."""
 
     name: Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")]
     version: Annotated[int, Field(ge=1)]
     description: str = ""
-    inputs: Annotated[dict[Annotated[str, AfterValidator(_variable)], Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
+    inputs: Annotated[dict[_Name, Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
     output: Output = Output()
 
     @model_validator(mode="after")

@@ -47,7 +47,7 @@ class Library:
         """The file of a template or partial; raises ``NotFoundError`` with the nearest names."""
         if found := self._within(name, self.folders[:-1]):
             return found
-        if name.endswith(SUFFIX) and os.path.isfile(name):
+        if name.endswith(SUFFIX) and is_file(name):
             return Path(name)
         return self._within(name, self.folders[-1:]) or self._nowhere(name)
 
@@ -57,7 +57,7 @@ class Library:
         if ".." in bare.split("/") or bare.startswith("/"):
             return None
         places = (folder / f"{bare}{SUFFIX}" for folder in folders)
-        return next((place for place in places if os.path.isfile(place)), None)
+        return next((place for place in places if is_file(place)), None)
 
     def _nowhere(self, name: str) -> NoReturn:
         if name.endswith(SUFFIX):
@@ -93,6 +93,11 @@ class Library:
         if path is None:
             self._nowhere(name)
         return split(read(path))[1], str(path), None
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none, rather than an error."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
 def read(path: Path) -> str:

@@ -89,7 +89,11 @@ class _Body:
     def _fences(self, tree: nodes.Template, path: Path) -> None:
         documents = {name for name, spec in self._template.inputs.items() if spec.document}
         for loop in tree.find_all(nodes.For):
-            if isinstance(loop.iter, nodes.Name) and loop.iter.name in documents and isinstance(loop.target, nodes.Name):
+            if (
+                isinstance(loop.iter, nodes.Name)
+                and loop.iter.name in documents
+                and isinstance(loop.target, nodes.Name)
+            ):
                 documents.add(loop.target.name)
         for output in tree.find_all(nodes.Output):
             for part in output.nodes:

@@ -1,24 +1,22 @@
 """Results as a folder: a Markdown file per document, ``index.md`` and ``results.jsonl``, written as they come.
 
-A file takes its name once it is whole. Until a run has ended, its index and lines are in files that end in ``.part``, so
-a run that was stopped leaves those of the run before as they were.
+A file takes its name once it is whole. Until a run has ended, its index and lines are in files that end in ``.part``,
+so a run that was stopped leaves those of the run before as they were.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from promptops.drivers.run import Result
 from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
 from promptops.report.jsonable import document, dumps, printable
 from promptops.report.words import plain, spent
-
 
 INDEX = "index.md"
 LINES = "results.jsonl"
@@ -66,11 +64,11 @@ class Folder:
             self._index.write(f"\n---\n{result.model}: {spent(result.usage)}\n")
             for file, name in ((self._lines, LINES), (self._index, INDEX)):
                 file.close()
-                os.replace(self._path / f"{name}{_PART}", self._path / name)
+                (self._path / f"{name}{_PART}").replace(self._path / name)
         except OSError as failure:
             raise self._lost(failure) from None
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -101,7 +99,7 @@ class Folder:
         part = target.with_name(target.name + _PART)
         with _open(part) as file:
             file.write(text)
-        os.replace(part, target)
+        part.replace(target)
 
 
 def _open(path: Path) -> IO[str]:

@@ -100,7 +100,10 @@ def _holds_any_script(stream: IO[str]) -> bool:
 
 
 class ObjectWriter:
-    """Writes ``{"documents": [...], ...}`` to a stream, document by document, as one valid object."""
+    """Writes ``{"documents": [...], ...}`` to a stream, document by document, as one valid object.
+
+    Each piece ends its line, so that a terminal may show something else in between.
+    """
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -109,7 +112,7 @@ class ObjectWriter:
 
     def add(self, result: DocumentResult) -> None:
         """Write one document."""
-        self._stream.write((",\n" if self._any else _BEGIN) + dumps(document(result), self._stream))
+        self._stream.write(f"{',' if self._any else _BEGIN}{dumps(document(result), self._stream)}\n")
         self._any = True
 
     def close(self, rest: dict[str, Any]) -> None:
@@ -117,7 +120,7 @@ class ObjectWriter:
         if self._ended:
             return
         self._ended = True
-        self._stream.write("\n]" if self._any else f"{_BEGIN}]")
+        self._stream.write("]" if self._any else f"{_BEGIN}]")
         for name, value in rest.items():
             self._stream.write(f",\n{dumps(name)}: {dumps(value, self._stream)}")
         self._stream.write("}\n")

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import re
 
-from promptops.text.scanner import Scanner
+from promptops.text.scanner import Kind, Scanner
 
 BULLET = re.compile(r"(?:[-*+•◦‣·▪]|\(?(?:\d{1,4}|[A-Za-z]|[ivxIVX]{2,4}|#)[.)]|[①-⑳])\s+\S")
 ADORNMENT = re.compile(r"([=\-~^*#+\"'`.:_<>!$%&,;?@/\\|])\1{2,}\Z")
 GRID_TABLE = re.compile(r"\+[-=]{2,}(?:\+[-=]*)*\+?\Z")
 SIMPLE_TABLE = re.compile(r"={2,}(?: +={2,})+\Z")
-HEADER_FIELD = re.compile(r"[A-Z][A-Za-z-]{1,30}: *\S?")
+HEADER_FIELD = re.compile(r"[A-Z][A-Za-z-]{1,30}:(?=\s|\Z)")
 FENCE = re.compile(r"(`{3,}|~{3,})")
+_KEY = re.compile(r"(?:\*\*|__)?([^\W\d_][^\n:：.!?*]{0,24})(?:[:：](?:\*\*|__)?|(?:\*\*|__)[:：])\s+\S")
+_HEAD_LINES = 30  # lines of a text in which a paragraph of keys and values is about the document
+_KEYED = 0.6  # the share of such a paragraph's lines
 _DOCTEST = (">>> ", "... ")
 _LONGEST_TABLE = 2000
 _FEWEST_FIELDS = 2
 
 
 def take_header_fields(scan: Scanner) -> bool:
-    """``Key: value`` lines at the very start of a text, as in mail and proposals, continued by indented lines."""
+    """``Key: value`` lines at the very start of a text, each key once, as in mail; indented lines continue them."""
     if scan.position or not HEADER_FIELD.match(scan.line.bare):
         return False
-    count = fields = 0
-    while scan.peek(count).bare and (HEADER_FIELD.match(scan.peek(count).bare) or (count and scan.peek(count).indent)):
-        fields += not scan.peek(count).indent
+    keys: list[str] = []
+    count = 0
+    while (line := scan.peek(count)).bare and ((found := HEADER_FIELD.match(line.bare)) or (count and line.indent)):
+        keys += [found[0]] if found and not line.indent else []
         count += 1
-    if fields < _FEWEST_FIELDS or scan.peek(count).bare:
+    if len(keys) < _FEWEST_FIELDS or len(set(keys)) < len(keys) or scan.peek(count).bare:
         return False
     scan.emit("fields", count)
     return True
+
+
+def paragraph_kind(scan: Scanner, count: int) -> Kind:
+    """``fields`` for ``key: value`` lines near the start, each key once, such as date, place and author; else prose."""
+    if scan.position > _HEAD_LINES or count < _FEWEST_FIELDS:
+        return "paragraph"
+    keys = [found[1] for i in range(count) if (found := _KEY.match(scan.peek(i).bare))]
+    keyed = len(keys) >= max(_FEWEST_FIELDS, _KEYED * count) and len(set(keys)) == len(keys)
+    return "fields" if keyed else "paragraph"
 
 
 def take_adorned_heading(scan: Scanner) -> bool:

@@ -7,6 +7,7 @@ import re
 from promptops.text.grammar import (
     BULLET,
     FENCE,
+    paragraph_kind,
     take_doctest,
     take_fence,
     take_header_fields,
@@ -130,7 +131,7 @@ def _take_paragraph(scan: Scanner) -> None:
     if _SETEXT.match(line.bare) and count == 1 and not level:
         scan.emit("heading", 2, 1 if line.bare[0] == "=" else 2)
     else:
-        scan.emit("paragraph", count, level)
+        scan.emit(paragraph_kind(scan, count), count, level)
 
 
 def _interrupts(bare: str) -> bool:

@@ -34,6 +34,7 @@ _RST = (
     (re.compile(r"\[([\w.:+-]{1,60})\]_"), r"[\1]"),
     (re.compile(r"\|([^|\s][^|\n]{0,60})\|_{0,2}"), r"\1"),
     (re.compile(r":(pep|rfc):`(\d+)`"), lambda match: f"{match[1].upper()} {match[2]}"),
+    (re.compile(r":(?:ref|doc|term):`[\w.-]+[:/](?:[\w./-]*/)?([\w-]+)`"), lambda match: match[1].replace("-", " ")),
     (re.compile(r":[a-z][\w.:+-]{0,30}:`[!~]?([^`<]{0,300}?)\s*(?:<[^`>]{0,300}>)?`"), r"\1"),
     (re.compile(r"`([^`<]{1,300}?)\s*<[^`>]{0,500}>`_{1,2}"), r"\1"),
     (re.compile(r"(?<!`)`([^`]{1,300})`_{1,2}"), r"\1"),

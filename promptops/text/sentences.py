@@ -23,13 +23,15 @@ _SPACED = (
 _THAI = "\u0e01-\u0e4e\u0e81-\u0ece"
 # Polite and formal final endings: what stands before white space and more text is a sentence although unmarked.
 _POLITE = "니다|니까|[어아해예에세네군지대래까려워와]요"
+# Plain ones and those of notes end a sentence only at the end of a line; 보다, 포함, 책임 and 다음 are words.
+_PLAIN = "(?<=[가-힣])(?<![보마])다|(?<=[가-힣])죠|(?<=[가-힣 ])(?:됨|듦|(?<!포)함|(?<![책모])임|(?<![다처마])음)"
 
 _CANDIDATE = re.compile(
     rf"[{_WIDE}]+(?![」』][\u3041-\u309f])[{_CLOSERS}]*+[ \t\u3000]*+\n?"
     rf"|(?P<mark>[{_SPACED}]+[{_CLOSERS}]*+)(?:\s++|\Z)"
     rf"|\n[ \t\r\f\v]*+\n\s*+"
     rf"|(?<=[가-힣])(?:{_POLITE})[ \t]*+(?:\n\s*+|(?<=[ \t])(?=[가-힣]))"
-    rf"|(?<=[가-힣])(?<![보마])[다죠][ \t]*+\n\s*+"
+    rf"|(?:{_PLAIN})[ \t]*+\n\s*+"
     rf"|(?<=[{_THAI}])(?P<thai>[ \t]++)(?=[{_THAI}])"
 )
 _THAI_LEAST = 40  # a Thai space may also part clauses: nothing shorter than this many characters is a sentence

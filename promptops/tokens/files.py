@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 def from_file(path: Path) -> Vocabulary:
     """The vocabulary in a file; ``TokenizerError`` where it cannot be read."""
+    if path.suffix.lower() == ".gguf":
+        from promptops.tokens.gguf import from_gguf  # noqa: PLC0415 - only for vocabularies of that kind
+
+        return from_gguf(path)
     return _from_json(path)
 
 

@@ -43,6 +43,30 @@ class Engine(Protocol):
         ...
 
 
+class Lister(Protocol):
+    """A tokenizer of splintr's that only gives lists."""
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """Ids of the text; specials in it are plain text."""
+        ...
+
+    def decode_token_bytes(self, id: int) -> bytes:  # noqa: A002 - splintr's own name
+        """What one id stands for."""
+        ...
+
+
+class Listed:
+    """Such a tokenizer as an engine."""
+
+    def __init__(self, inner: Lister) -> None:
+        self.encode_ordinary = inner.encode_ordinary
+        self.decode_token_bytes = inner.decode_token_bytes
+
+    def encode_flat(self, text: str) -> bytes:
+        """Ids in the machine's order."""
+        return array("I", self.encode_ordinary(text)).tobytes()
+
+
 class Vocabulary:
     """An exact counter over one vocabulary. Immutable and safe to share between threads.
 

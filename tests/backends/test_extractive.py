@@ -18,12 +18,13 @@ from promptops.types import Backend, Call, Message, Reply
 
 BACKEND = Extractive()
 ENGLISH = (
-    "The cellar of the house is kept at twelve degrees. Wine ages badly when the cellar is warm. Each door of the cellar "
-    "has a spring, and the key hangs in the office. Cheese is kept in the same cellar, on the upper shelves. Visitors come "
-    "on Sundays in the summer. The roof was mended after the storm of last year."
+    "The cellar of the house is kept at twelve degrees. Wine ages badly when the cellar is warm. Each door of the "
+    "cellar has a spring, and the key hangs in the office. Cheese is kept in the same cellar, on the upper shelves. "
+    "Visitors come on Sundays in the summer. The roof was mended after the storm of last year."
 )
 KOREAN = (
-    "저장고는 일 년 내내 십이 도로 유지한다. 저장고가 따뜻하면 포도주가 나빠진다. 문마다 용수철이 달려 있고 열쇠는 사무실에 걸려 있다. "
+    "저장고는 일 년 내내 십이 도로 유지한다. 저장고가 따뜻하면 포도주가 나빠진다. "
+    "문마다 용수철이 달려 있고 열쇠는 사무실에 걸려 있다. "
     "치즈도 같은 저장고의 위쪽 선반에 둔다. 여름에는 일요일마다 손님이 온다."
 )
 
@@ -62,13 +63,18 @@ def test_usage_is_counted() -> None:
     """Input is what the messages hold, output what the answer holds."""
     reply = ask(ENGLISH, "Write at most 20 words.")
     fenced = f"<document>\n{ENGLISH}\n</document>"
-    assert reply.usage.input_tokens == BACKEND.counter.count("Summarize. Write at most 20 words.") + BACKEND.counter.count(fenced)
+    prompt = ("Summarize. Write at most 20 words.", fenced)
+    assert reply.usage.input_tokens == sum(BACKEND.counter.count(content) for content in prompt)
     assert reply.usage.output_tokens == BACKEND.counter.count(reply.text)
     assert not reply.usage.estimated
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(1, 120), st.sampled_from([ENGLISH, KOREAN, "x" * 5000, "😀" * 300, "word " * 900]), st.sampled_from(["", "at most 30 words"]))
+@given(
+    st.integers(1, 120),
+    st.sampled_from([ENGLISH, KOREAN, "x" * 5000, "😀" * 300, "word " * 900]),
+    st.sampled_from(["", "at most 30 words"]),
+)
 def test_the_token_limit_is_never_passed(tokens: int, text: str, wish: str) -> None:
     """Whatever is asked, the answer fits what may be generated, and only a cut inside a sentence says so."""
     reply = ask(text, wish, tokens)
@@ -86,7 +92,7 @@ def test_without_a_length_the_token_limit_is_the_length() -> None:
 
 def test_a_reduce_is_balanced() -> None:
     """Each partial summary is heard."""
-    parts = (ENGLISH, "Bread needs flour and patience.", KOREAN.split(". ")[0] + ".")
+    parts = (ENGLISH, "Bread needs flour and patience.", KOREAN.split(". ", 1)[0] + ".")
     text = ask("", "at most 40 words", parts=parts).text
     assert "Bread needs flour" in text
     assert "십이 도로" in text
@@ -137,7 +143,8 @@ def test_same_call_same_answer() -> None:
     """Many at once answer like one: nothing is shared between calls."""
 
     async def many() -> list[Reply]:
-        calls = [Call((Message("user", f"at most 20 words\n<document>\n{t}\n</document>"),), 100) for t in (ENGLISH, KOREAN)]
+        prompts = [f"at most 20 words\n<document>\n{text}\n</document>" for text in (ENGLISH, KOREAN)]
+        calls = [Call((Message("user", prompt),), 100) for prompt in prompts]
         return await asyncio.gather(*(BACKEND.complete(call) for call in calls * 20))
 
     replies = asyncio.run(many())
@@ -146,5 +153,8 @@ def test_same_call_same_answer() -> None:
 
 def test_importing_it_is_cheap() -> None:
     """NumPy and the vocabulary come with the first call."""
-    code = "import sys, promptops.backends.extractive as e; e.Extractive(); sys.exit('numpy' in sys.modules or 'splintr' in sys.modules)"
+    code = (
+        "import sys, promptops.backends.extractive as room; room.Extractive(); "
+        "sys.exit(bool({'numpy', 'splintr'} & {*sys.modules}))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603

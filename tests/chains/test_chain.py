@@ -82,7 +82,9 @@ def test_an_override_of_a_stock_template_wins(file: Writing, tmp_path: Path) -> 
     """A file of yours under the name of ours."""
     folder = tmp_path / "templates" / "summarize"
     folder.mkdir(parents=True)
-    (folder / "map.j2").write_text("---\nname: summarize/map\nversion: 9\ninputs: {text: string}\n---\n{{ text | fence }}")
+    (folder / "map.j2").write_text(
+        "---\nname: summarize/map\nversion: 9\ninputs: {text: string}\n---\n{{ text | fence }}"
+    )
     assert chains.load(file(CHAIN)).steps["map"].template.label == "summarize/map@9"
     assert chains.load("summarize").steps["map"].template.label == "summarize/map@1"
 
@@ -101,11 +103,17 @@ def test_an_override_of_a_stock_template_wins(file: Writing, tmp_path: Path) -> 
         (CHAIN.replace("  reduce:", "  redcue:"), "own.yaml:3: steps: map_reduce needs a step 'reduce'"),
         (CHAIN + "  refine: {template: summarize/map}\n", "own.yaml:7: steps.refine: map_reduce has no such step"),
         (CHAIN.replace("summarize/map", "summarize/mapp"), "own.yaml:4: steps.map.template: no template is named"),
-        (CHAIN.replace("summarize/map}", "summarize/map, tempreature: 1}"), "own.yaml:4: steps.map.tempreature: unknown"),
+        (
+            CHAIN.replace("summarize/map}", "summarize/map, tempreature: 1}"),
+            "own.yaml:4: steps.map.tempreature: unknown",
+        ),
         (CHAIN.replace("summarize/map}", "summarize/map, temperature: 9}"), "own.yaml:4: steps.map.temperature: "),
         (CHAIN.replace("{template: summarize/map}", "summarize/map"), "own.yaml:4: steps.map: should be keys"),
         (CHAIN.replace("{template: summarize/map}", "{}"), "own.yaml:4: steps.map.template: field required"),
-        (CHAIN.replace("/map}", "/map, inputs: {tone: dry}}"), "own.yaml:4: steps.map.inputs.tone: summarize/map has no"),
+        (
+            CHAIN.replace("/map}", "/map, inputs: {tone: dry}}"),
+            "own.yaml:4: steps.map.inputs.tone: summarize/map has no",
+        ),
         (CHAIN.replace("/map}", "/map, inputs: {focus: 5}}"), "own.yaml:4: steps.map.inputs.focus: 5 is not of type"),
         (CHAIN.replace("/map}", "/map, inputs: {text: x}}"), "own.yaml:4: steps.map.inputs.text: the documents give"),
         ("name: own\nplan: map_reduce\nsteps: [map]\n", "own.yaml:3: steps: should be keys with values"),

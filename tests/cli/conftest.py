@@ -95,8 +95,12 @@ def docs(tmp_path: Path) -> Path:
     """A folder of three documents, one of them Korean."""
     folder = tmp_path / "docs"
     folder.mkdir()
-    (folder / "a.txt").write_text("The first document speaks of bridges. Bridges carry roads. They are built to last.\n")
-    (folder / "b.md").write_text("# 다리\n\n다리는 길을 잇는다. 다리는 오래 간다. 사람들은 다리를 건넌다.\n", encoding="utf-8")
+    (folder / "a.txt").write_text(
+        "The first document speaks of bridges. Bridges carry roads. They are built to last.\n"
+    )
+    (folder / "b.md").write_text(
+        "# 다리\n\n다리는 길을 잇는다. 다리는 오래 간다. 사람들은 다리를 건넌다.\n", encoding="utf-8"
+    )
     (folder / "c.txt").write_text("The third document speaks of rivers. Rivers flow under bridges.\n")
     return folder
 

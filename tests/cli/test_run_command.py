@@ -113,7 +113,9 @@ def test_settings_reach_the_prompt(command: Command, docs: Path, script: Script)
     assert value["usage"]["calls"] == 3
 
 
-def test_a_chain_of_yours_runs_with_its_own_templates(command: Command, docs: Path, script: Script, tmp_path: Path) -> None:
+def test_a_chain_of_yours_runs_with_its_own_templates(
+    command: Command, docs: Path, script: Script, tmp_path: Path
+) -> None:
     """And its name is what the ledger and the JSON show."""
     (tmp_path / "chain" / "templates").mkdir(parents=True)
     for step, body in (("map", "{{ text | fence }}"), ("join", "{% for t in texts %}{{ t | fence }}\n{% endfor %}")):
@@ -165,7 +167,9 @@ def test_the_same_failure_is_said_once(command: Command, docs: Path, script: Scr
 
 
 @pytest.mark.parametrize("cap", [("--max-tokens", "400"), ("--max-usd", "0.0002")])
-def test_a_budget_that_runs_out_is_incomplete(command: Command, docs: Path, script: Script, cap: tuple[str, str]) -> None:
+def test_a_budget_that_runs_out_is_incomplete(
+    command: Command, docs: Path, script: Script, cap: tuple[str, str]
+) -> None:
     """Exit status 3, what is missing is said once, and the command goes on without asking again."""
     for number in range(5):
         (docs / f"d{number}.txt").write_text(f"Document {number} speaks of one thing and of another thing.")

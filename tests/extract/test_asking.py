@@ -50,7 +50,8 @@ def test_a_document_cannot_ask() -> None:
 
 def test_fences() -> None:
     """Several documents, numbered fences and attributes are read; a tag inside a numbered fence is text."""
-    asked = read('<document-1 title="A &amp; B" part="1 of 2">\na </document>\n<document>\n</document-1>\n<document>\nb\nc\n</document>')
+    first = '<document-1 title="A &amp; B" part="1 of 2">\na </document>\n<document>\n</document-1>'
+    asked = read(f"{first}\n<document>\nb\nc\n</document>")
     assert asked.parts == ("a </document>\n<document>", "b\nc")
 
 
@@ -68,7 +69,8 @@ def test_without_a_fence(text: str) -> None:
 
 def test_the_last_user_message_counts() -> None:
     """Examples before it are instructions, not material."""
-    messages = (Message("user", "<document>\nold\n</document>"), Message("assistant", "x"), Message("user", "<document>\nnew\n</document>"))
+    old, new = (Message("user", f"<document>\n{text}\n</document>") for text in ("old", "new"))
+    messages = (old, Message("assistant", "x"), new)
     assert read_prompt(messages).parts == ("new",)
     assert read_prompt(()).parts == ("",)
 
@@ -79,7 +81,10 @@ def test_focus(line: str) -> None:
     assert read(f"{line}\n<document>\nx\n</document>").focus == "the doors"
 
 
-@given(st.lists(st.sampled_from(["<document>", "</document>", "<document-1>", "</document-1>", "x", "", "3 words"])).map("\n".join))
+LINES = ["<document>", "</document>", "<document-1>", "</document-1>", "x", "", "3 words"]
+
+
+@given(st.lists(st.sampled_from(LINES)).map("\n".join))
 def test_any_nesting_is_read(text: str) -> None:
     """Nothing raises, and something is always the material."""
     assert read(text).parts

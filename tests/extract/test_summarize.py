@@ -12,8 +12,11 @@ from promptops.text import count_words
 FORMATS = ["markdown", "rst", "text", "html", "code"]
 PIECES = st.lists(
     st.sampled_from(
-        ["A sentence about cats. ", "고양이는 잔다. ", "猫が好きです。", "\n\n", "# Title\n", "- an item\n", "```\ncode;\n```\n", "| a | b |\n"]
-        + ["It leads to:\n", "References\n==========\n", "word ", "x" * 300, "?", "ภาษาไทย "]
+        [
+            *("A sentence about cats. ", "고양이는 잔다. ", "猫が好きです。", "ภาษาไทย ", "word ", "x" * 300),
+            *("?", "\n\n", "References\n==========\n"),
+            *("# Title\n", "- an item\n", "```\ncode;\n```\n", "| a | b |\n", "It leads to:\n"),
+        ]
     )
 ).map("".join)
 
@@ -49,7 +52,9 @@ Smith, J. The temperature of every cellar and how the wine cellar is kept at the
 """
 
 
-@given(st.one_of(PIECES, st.text()), st.integers(-1, 60), st.sampled_from(FORMATS), st.sampled_from(["", "cats 고양이"]))
+@given(
+    st.one_of(PIECES, st.text()), st.integers(-1, 60), st.sampled_from(FORMATS), st.sampled_from(["", "cats 고양이"])
+)
 def test_any_text_within_any_limit(text: str, words: int, format: str, focus: str) -> None:
     """Nothing raises, and the limit is never passed."""
     assert count_words(summarize(text, words=words, format=format, focus=focus)) <= max(0, words)
@@ -68,11 +73,12 @@ def test_order_of_the_source_is_kept(text: str, words: int) -> None:
     chosen = rank(text).pick(words)
     starts = [candidate.start for candidate in chosen]
     assert starts == sorted(set(starts))
-    assert all(candidate.text[:5] in text[candidate.start : candidate.end] for candidate in chosen if candidate.words > 2)
+    for candidate in chosen:
+        assert candidate.text[:5] in text[candidate.start : candidate.end] or candidate.words < 3
 
 
 def test_what_tells_most_is_chosen() -> None:
-    """The sentence that says what the document is for, without markup, code, table, reference or greeting."""
+    """The sentence that says what the document is for, and no greeting."""
     summary = summarize(HANDBOOK, words=16)
     assert summary == "This handbook describes how the wine cellar is kept at the right temperature."
 
@@ -88,13 +94,13 @@ def test_apparatus_and_markup_never_appear() -> None:
 
 def test_what_leads_up_to_a_list_ends_as_a_sentence() -> None:
     """A colon with nothing after it is made a full stop."""
-    text = "The doors of every single cellar in the house are always kept shut by:\n\n- springs\n"
-    assert summarize(text, words=14).endswith("kept shut by.")
+    text = "The doors of every single cellar in the house are always kept shut with great care:\n\n- springs\n"
+    assert summarize(text, words=16).endswith("with great care.")
 
 
 def test_focus_moves_the_choice() -> None:
     """Sentences near the focus come first."""
-    text = "The house is old and large. " * 2 + "The garden has apple trees. The house has four rooms. A house needs a roof."
+    text = "The house is old and large. The garden has apple trees. The house has four rooms. A house needs a roof."
     assert "apple" not in summarize(text, words=6)
     assert summarize(text, words=6, focus="apple trees in the garden") == "The garden has apple trees."
 
@@ -137,7 +143,7 @@ def test_long_summaries_have_paragraphs() -> None:
     """Past a screenful, a stretch of the source begins a paragraph."""
     topics = ["wine", "cheese", "bread", "salt", "honey", "oil", "fish", "fruit"]
     text = "".join(
-        f"# About {topic}\n\n" + "".join(f"The {topic} of number {n} is kept in place {topic}{n}. " for n in range(8)) + "\n\n"
+        f"# About {topic}\n\n" + "".join(f"The {topic} of {n} is kept in {topic}{n}. " for n in range(8)) + "\n\n"
         for topic in topics
     )
     assert "\n\n" in summarize(text, words=300)
@@ -188,3 +194,17 @@ def test_ranking_orders_every_sentence() -> None:
     assert sorted(best, key=lambda candidate: candidate.start) == ranking.candidates
     assert "This handbook describes" in best[0].text
     assert join([best[0]]) == best[0].text
+
+
+def test_numbers_of_clauses_are_left_out() -> None:
+    """A contract's clauses lose their numbers, a sentence that starts with a figure keeps it."""
+    clause = "{}.1 The member of class {} keeps the key of the workshop and returns it."
+    clauses = "\n\n".join(clause.format(n, n) for n in range(1, 7))
+    assert summarize(clauses, words=13, format="text").startswith("The member")
+    assert summarize("3.5 or later is what the members need to run it.", words=13, format="text").startswith("3.5")
+
+
+def test_sentences_that_need_what_follows_are_left_out() -> None:
+    """What ends in "are:" or "다음과 같습니다:" says nothing without its list."""
+    text = "The fees of the workshop from July on are:\n\n- ten\n\nMembers pay the fees of the workshop in advance.\n"
+    assert summarize(text, words=60) == "Members pay the fees of the workshop in advance."

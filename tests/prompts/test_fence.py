@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from promptops.prompts import Library
 from promptops.prompts.fence import fence
 
+LIBRARY = Library()
 _OPENING = re.compile(r'\A<([a-z]+(?:-\d+)?)((?: [a-z]+="[^"<>\n]*")*)>\n')
 
 HOSTILE = [
@@ -122,10 +123,10 @@ def test_any_text_stays_inside(text: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:30]))
 def test_a_hostile_text_goes_through_a_stock_template_as_data(text: str) -> None:
     """One system and one user message whatever the document says, and the document as it was."""
-    prompt = Library().template("summarize/map").render(text=text, title=text)
+    prompt = LIBRARY.template("summarize/map").render(text=text, title=text)
     assert [message.role for message in prompt.messages] == ["system", "user"]
     assert inside(prompt.messages[1].content)[2] == text
-    benign = Library().template("summarize/map").render(text="A text.", title="A text.")
+    benign = LIBRARY.template("summarize/map").render(text="A text.", title="A text.")
     assert prompt.messages[0] == benign.messages[0]
 
 
@@ -133,7 +134,7 @@ def test_a_hostile_text_goes_through_a_stock_template_as_data(text: str) -> None
 def test_hostile_texts_side_by_side_stay_apart(step: str) -> None:
     """Each has a fence of its own that it cannot close; the prompt is their fences in order and nothing else."""
     texts = [text for text in HOSTILE if len(text) < 1000]
-    prompt = Library().template(f"summarize/{step}").render(texts=texts)
+    prompt = LIBRARY.template(f"summarize/{step}").render(texts=texts)
     rest = prompt.messages[1].content
     for number, text in enumerate(texts, 1):
         part = fence(text, part=f"{number} of {len(texts)}") if step == "reduce" else fence(text)

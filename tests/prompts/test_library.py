@@ -45,7 +45,16 @@ def test_a_name_may_carry_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "name",
-    ["", "nothing", "../templates/summarize/map", "summarize/../summarize/map", "/etc/passwd", "x" * 5000, "a\0b", "partials"],
+    [
+        "",
+        "nothing",
+        "../templates/summarize/map",
+        "summarize/../summarize/map",
+        "/etc/passwd",
+        "x" * 5000,
+        "a\0b",
+        "partials",
+    ],
 )
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     """With a hint, and without leaving the library."""

@@ -15,12 +15,13 @@ from promptops.prompts.template import Prompt
 ENGLISH = "The council met on 3 May. It voted 7 to 2 for the bridge."
 KOREAN = "시의회는 5월 3일에 열렸다. 다리 건설안은 7대 2로 가결되었다."
 
+LIBRARY = Library()
 NAMES = ("summarize/map", "summarize/reduce", "summarize/corpus")
 
 
 def render(name: str, *texts: str, **inputs: Any) -> Prompt:
     """The prompt of a stock template over these texts."""
-    template = Library().template(name)
+    template = LIBRARY.template(name)
     given = {"text": texts[0]} if "text" in template.inputs else {"texts": list(texts)}
     return template.render(**given, **{key: value for key, value in inputs.items() if key in template.inputs})
 
@@ -60,13 +61,13 @@ def test_settings_alone_change_the_instructions(name: str) -> None:
     """A provider's prompt cache, and ours, live on an unchanged beginning."""
     plain = render(name, ENGLISH).messages[0]
     assert plain == render(name, KOREAN, title="제목").messages[0]
-    assert plain == Library().template(name).render(**_texts(name, "x")).messages[0]
+    assert plain == LIBRARY.template(name).render(**_texts(name, "x")).messages[0]
     for inputs in ({"words": 60}, {"focus": "costs"}, {"language": "Korean"}):
         assert plain != render(name, ENGLISH, **inputs).messages[0]
 
 
 def _texts(name: str, text: str) -> dict[str, Any]:
-    return {"text": text} if "text" in Library().template(name).inputs else {"texts": [text]}
+    return {"text": text} if "text" in LIBRARY.template(name).inputs else {"texts": [text]}
 
 
 @given(text=st.text(), title=st.text(max_size=50), others=st.lists(st.text(max_size=50), max_size=3))
@@ -90,7 +91,7 @@ def test_a_title_is_fenced_with_its_document() -> None:
     """As an attribute of the only document, as data of its own beside several."""
     assert render("summarize/map", ENGLISH, title="Minutes").messages[1].content == fence(ENGLISH, title="Minutes")
     reduced = render("summarize/reduce", ENGLISH, KOREAN, title="Minutes").messages[1].content
-    assert reduced.startswith("<title>\nMinutes\n</title>\n<document part=\"1 of 2\">\n")
+    assert reduced.startswith('<title>\nMinutes\n</title>\n<document part="1 of 2">\n')
 
 
 def test_the_document_is_the_last_thing_in_the_prompt() -> None:

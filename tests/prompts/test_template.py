@@ -141,7 +141,9 @@ def test_the_sandbox_holds(template: Writing, body: str) -> None:
     assert texts == ["one"]
 
 
-@pytest.mark.parametrize("text", ["{{ n }}", "{% include 'partials/style' %}", "{# x #}", "{{ ''.__class__ }}", "{% user %}"])
+@pytest.mark.parametrize(
+    "text", ["{{ n }}", "{% include 'partials/style' %}", "{# x #}", "{{ ''.__class__ }}", "{% user %}"]
+)
 def test_a_document_is_never_read_as_a_template(template: Writing, text: str) -> None:
     """Template syntax in a value comes out as it went in, also through two includes."""
     template("{{ text }}", name="partials/inner")

@@ -29,7 +29,15 @@ ONE = DocumentResult("a.txt", "ok", "요약", chunks=1, coverage=(Span(0, 9, "ok
 
 def result(**changes: Any) -> Result:
     """A run of one document."""
-    given = {"run": "r1", "chain": "c", "model": "m", "status": "ok", "documents": (ONE,), "corpus": None, "usage": TOTALS}
+    given = {
+        "run": "r1",
+        "chain": "c",
+        "model": "m",
+        "status": "ok",
+        "documents": (ONE,),
+        "corpus": None,
+        "usage": TOTALS,
+    }
     return Result(**{**given, **changes})
 
 
@@ -41,7 +49,7 @@ def written(*documents: DocumentResult, rest: dict[str, Any] | None = None, enco
     for document in documents:
         writer.add(document)
     writer.close(jsonable.rest(result()) if rest is None else rest)
-    value: dict[str, Any] = json.loads(raw.getvalue().decode(encoding), parse_constant=lambda name: pytest.fail(name))
+    value: dict[str, Any] = json.loads(raw.getvalue().decode(encoding), parse_constant=pytest.fail)
     return value
 
 
@@ -115,7 +123,9 @@ def test_a_name_of_any_bytes_can_be_shown(name: str, shown: str) -> None:
 def test_an_estimate_has_expected_and_most_per_level() -> None:
     """And what cannot be read."""
     unreadable = (DocumentResult("b.bin", "failed", error="binary"),)
-    value = jsonable.estimate(Estimate("c", "m", 2, unreadable, TOTALS, TOTALS, (Level("map", 0, TOTALS, TOTALS),), 1, 9))
+    value = jsonable.estimate(
+        Estimate("c", "m", 2, unreadable, TOTALS, TOTALS, (Level("map", 0, TOTALS, TOTALS),), 1, 9)
+    )
     assert value is not None
     assert set(value) >= USAGE | {"most", "levels", "stored", "window", "exact", "documents", "unreadable"}
     assert set(value["levels"][0]) == USAGE | {"step", "level", "most"}

@@ -35,6 +35,7 @@ def test_markdown(source: str, plain: str) -> None:
         ("As in :pep:`302` and :rfc:`822` [1]_.", "As in PEP 302 and RFC 822."),
         ("`The docs <https://x.y>`_ say *so*, `twice`_.", "The docs say so, twice."),
         ("A role :ref:`with text <target>` here.", "A role with text here."),
+        ("The :ref:`packaging:specifications/platform-tags` say so.", "The platform tags say so."),
     ],
 )
 def test_restructured_text(source: str, plain: str) -> None:

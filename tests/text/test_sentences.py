@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from promptops.text import sentences
 
 PIECES = st.lists(
-    st.sampled_from(["Dr. ", "a", " ", "\n", "\n\n", ". ", "! ", "?", "…", "。", "」", "다", "습니다 ", "\u0e01\u0e32 ", "3.5", "।", '"', "J. "])
+    st.sampled_from(
+        [
+            *("Dr. ", "a", " ", "\n", "\n\n", ". ", "! ", "?", "…", "。", "」", "다", "습니다 ", "\u0e01\u0e32 "),
+            *("3.5", "।", '"', "J. ", "함\n"),
+        ]
+    )
 ).map("".join)
 
 

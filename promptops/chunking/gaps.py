@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from promptops.tokens.graphemes import grapheme_ends
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from regex import Pattern
-
-
-@cache
-def _cluster() -> Pattern[str]:
-    import regex  # noqa: PLC0415 - most texts never need it
-
-    return regex.compile(r"\X", regex.DOTALL)
-
-
-def grapheme_ends(text: str, start: int = 0, end: int | None = None) -> list[int]:
-    """Where the graphemes of ``text[start:end]`` end; ``start`` must be a grapheme border."""
-    stop = len(text) if end is None else end
-    return [match.end() for match in _cluster().finditer(text, start, stop)]
 
 
 def fill_gap(text: str, ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.intp]:

@@ -1,0 +1,177 @@
+"""The vocabulary inside a GGUF model file, read from its header; the weights are never touched.
+
+The header is a list of keys with typed values (the GGUF specification, version 2 and 3, in the ggml repository).
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from typing import TYPE_CHECKING, Any
+
+from promptops.errors import TokenizerError
+from promptops.tokens.vocabulary import Listed, Vocabulary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_LIMIT = 1 << 24
+_CONTROL = (2, 3, 4)
+"""Token types that are no text: unknown, control, added by a user."""
+
+_SPLITS = {
+    "GPT2_PATTERN": ("gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de"),
+    "LLAMA3_PATTERN": (
+        "llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "midm-2.0", "lfm2", "dbrx", "smaug-bpe", "glm4", "chatglm-bpe",
+    ),
+    "QWEN2_PATTERN": ("qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "solar-open", "megrez"),
+    "QWEN35_PATTERN": ("qwen35",),
+    "O200K_BASE_PATTERN": ("gpt-4o", "llama4", "o200k"),
+    "MISTRAL_V3_PATTERN": ("tekken",),
+    "KIMI_PATTERN": ("kimi-k2",),
+}  # fmt: skip
+"""Which of splintr's split patterns each of llama.cpp's ``tokenizer.ggml.pre`` names stands for."""
+
+
+def from_gguf(path: Path) -> Vocabulary:
+    """The vocabulary of a GGUF file; ``TokenizerError`` where there is none that promptops can run."""
+    values = _read(path)
+    kind = values.get("tokenizer.ggml.model")
+    tokens = values.get("tokenizer.ggml.tokens")
+    if not isinstance(tokens, list) or not tokens:
+        raise TokenizerError(f"{path} holds no vocabulary; pass --tokenizer with a name or a tokenizer.json")
+    if kind == "gpt2":
+        return _byte_pairs(path, tokens, values)
+    if kind == "llama":
+        return _pieces(path, tokens, values)
+    raise TokenizerError(f"{path} has a vocabulary of the kind {kind!r}; pass its tokenizer.json as --tokenizer")
+
+
+def _byte_pairs(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:
+    import splintr  # noqa: PLC0415 - maps a 38 MB library
+
+    pre = values.get("tokenizer.ggml.pre", "gpt-2")
+    pattern = next((pattern for pattern, names in _SPLITS.items() if pre in names), None)
+    if pattern is None:
+        raise TokenizerError(f"{path} splits words in a way called {pre!r}; pass its tokenizer.json as --tokenizer")
+    split = {"type": "Split", "pattern": {"Regex": getattr(splintr, pattern)}, "behavior": "Isolated", "invert": False}
+    letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    document = {
+        "version": "1.0",
+        "added_tokens": _added(tokens, values),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, letters]},
+        "decoder": letters,
+        "model": {
+            "type": "BPE",
+            "vocab": {token: rank for rank, token in enumerate(tokens)},
+            "merges": values.get("tokenizer.ggml.merges", []),
+        },
+    }
+    try:
+        engine = splintr.from_json_bytes(json.dumps(document).encode())
+    except ValueError as error:
+        raise TokenizerError(f"the vocabulary in {path} cannot be run: {_line(error)}") from None
+    return Vocabulary(
+        str(path), engine, len(tokens), engine.special_tokens(), additive=True, line_split=pattern != "GPT2_PATTERN"
+    )
+
+
+def _added(tokens: list[str], values: dict[str, Any]) -> list[dict[str, object]]:
+    kinds = values.get("tokenizer.ggml.token_type") or [1] * len(tokens)
+    return [
+        {"id": rank, "content": token, "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+        for rank, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
+        if kind in _CONTROL
+    ]  # fmt: skip
+
+
+def _pieces(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:
+    import splintr  # noqa: PLC0415 - maps a 38 MB library
+
+    scores = values.get("tokenizer.ggml.scores")
+    if not isinstance(scores, list) or len(scores) != len(tokens):
+        raise TokenizerError(f"{path} has {len(tokens)} tokens without a score for each; pass its tokenizer.json as --tokenizer")
+    try:
+        engine = splintr.SpmTokenizer(tokens, scores)
+    except ValueError as error:
+        raise TokenizerError(f"the vocabulary in {path} cannot be run: {_line(error)}") from None
+    return Vocabulary(str(path), Listed(engine), len(tokens))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The header's keys that describe the vocabulary."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Header(data).values()
+    except OSError as error:
+        raise TokenizerError(f"cannot read the tokenizer {path}: {error.strerror or error}") from None
+    except (ValueError, struct.error, IndexError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{path} is not a GGUF file: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Header:
+    """Reads values one after another."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._at = 0
+
+    def values(self) -> dict[str, Any]:
+        """All values under ``tokenizer.``."""
+        if self._data[:4] != _MAGIC:
+            raise ValueError("it does not begin with GGUF")
+        self._at = 4
+        version = self._number("I")
+        if version not in _VERSIONS:
+            raise ValueError(f"its version {version} is not 2 or 3")
+        self._number("Q")
+        found = {}
+        for _ in range(self._size()):
+            key = self._string()
+            value = self._value(self._number("I"))
+            if key.startswith("tokenizer."):
+                found[key] = value
+        return found
+
+    def _value(self, kind: int) -> Any:  # noqa: ANN401 - whatever the file says
+        if kind == _STRING:
+            return self._string()
+        if kind == _ARRAY:
+            inner, count = self._number("I"), self._size()
+            if inner in _NUMBERS:
+                return self._numbers(_NUMBERS[inner], count)
+            return [self._value(inner) for _ in range(count)]
+        if kind not in _NUMBERS:
+            raise ValueError(f"a value has the unknown type {kind}")
+        return self._number(_NUMBERS[kind])
+
+    def _number(self, code: str) -> Any:  # noqa: ANN401 - an integer, a float or a truth value
+        return self._numbers(code, 1)[0]
+
+    def _numbers(self, code: str, count: int) -> list[Any]:
+        layout = struct.Struct(f"<{count}{code}")
+        found = layout.unpack_from(self._data, self._at)
+        self._at += layout.size
+        return list(found)
+
+    def _size(self) -> int:
+        size = int(self._number("Q"))
+        if size > _LIMIT:
+            raise ValueError(f"it claims {size} values")
+        return size
+
+    def _string(self) -> str:
+        size = int(self._number("Q"))
+        start, self._at = self._at, self._at + size
+        if self._at > len(self._data):
+            raise ValueError("it ends inside its header")
+        return self._data[start : self._at].decode("utf-8", "replace")

@@ -1,0 +1,268 @@
+"""``plan``, ``count``, ``ledger``, ``inspect`` and ``templates``: they send nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptops.store import GROUPINGS
+from promptops.tokens import counter
+
+Command = Callable[..., Any]
+Script = Callable[..., str]
+
+USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
+
+
+def test_a_plan_is_what_a_run_sends(command: Command, docs: Path, script: Script) -> None:
+    """The same calls and input of the level that reads the documents; then what the store holds costs nothing."""
+    spec = script("model: gpt-4o-mini\nreplies:\n  - lead: 6\n")
+    plan = command("plan", "summarize", docs, "-m", spec, "--json").json
+    assert set(plan) >= USAGE | {"most", "levels", "chain", "model", "documents"}
+    run = command("summarize", docs, "-m", spec, "--json").json
+    assert plan["calls"] == run["usage"]["calls"] == 4
+    documents = sum(found["usage"]["input_tokens"] for found in run["documents"])
+    assert plan["levels"][0]["input_tokens"] == documents
+    assert plan["most"]["usd"] >= run["usage"]["usd"]
+    again = command("plan", "summarize", docs, "-m", spec, "--json").json
+    assert (again["calls"], again["stored"]) == (0, 4)
+    assert command("plan", "summarize", docs, "-m", spec, "--json", "--fresh").json["calls"] == 4
+
+
+def test_a_plan_is_a_table(command: Command, docs: Path, script: Script) -> None:
+    """A row per level, what is expected, and what it can come to at most; it makes no store."""
+    said = command("plan", "summarize", docs, "-m", script("model: gpt-4o-mini\nreplies: []\n"))
+    assert said.status == 0
+    starts = [line.split("  ")[0] for line in said.out.splitlines() if line]
+    assert starts[1:] == ["", "map, level 0", "corpus, level 1", "expected", "at most"]
+    assert all("$0.00" in line for line in said.out.splitlines()[3:7])
+    assert said.err == ""
+    assert command("ledger").status == 2
+
+
+def test_a_plan_names_what_cannot_be_read(command: Command, docs: Path, script: Script) -> None:
+    """On standard error, and in the JSON."""
+    (docs / "bad.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    said = command("plan", "summarize", docs, "-m", script(), "--json")
+    assert [Path(found["source"]).name for found in said.json["unreadable"]] == ["bad.txt"]
+    assert "bad.txt: failed: " in said.err
+
+
+def test_a_plan_of_standard_input(command: Command, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expected and most are both of the text that was there once."""
+    stdin = io.TextIOWrapper(io.BytesIO(b"One sentence. Another sentence.\n"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    plan = command("plan", "summarize", "-", "-m", script(), "--json").json
+    assert (plan["calls"], plan["most"]["calls"], plan["unreadable"]) == (1, 2, [])
+    stdin.detach()
+
+
+def test_count_per_file_and_in_all(command: Command, docs: Path) -> None:
+    """By o200k_base unless told otherwise."""
+    by = counter(tokenizer="o200k_base")
+    value = command("count", docs, "--json").json
+    expected = [by.count(path.read_text(encoding="utf-8")) for path in sorted(docs.iterdir())]
+    assert [found["tokens"] for found in value["files"]] == expected
+    assert (value["tokens"], value["tokenizer"], value["exact"]) == (sum(expected), by.name, True)
+    out = command("count", docs).out.splitlines()
+    assert out[-1].split() == [str(sum(expected)), "all,", "by", by.name]
+    assert len({len(line) - len(line.lstrip()) + len(line.split()[0]) for line in out}) == 1
+
+
+def test_count_of_one_file_by_a_model(command: Command, docs: Path) -> None:
+    """One line; special tokens are plain text."""
+    (docs / "a.txt").write_text("<|endoftext|>")
+    expected = counter("gpt-4").count("<|endoftext|>")
+    assert expected > 1
+    assert command("count", docs / "a.txt", "-m", "gpt-4").out.split()[0] == str(expected)
+    assert command("count", docs / "a.txt", "-m", "openai:gpt-4").out.split()[0] == str(expected)
+
+
+def test_count_from_standard_input(spawn: Command) -> None:
+    """In a pipe, in any encoding that a document may have."""
+    said = spawn("count", "-", stdin="다리는 길을 잇는다.".encode("utf-16"))
+    expected = counter(tokenizer="o200k_base").count("다리는 길을 잇는다.")
+    assert (said.status, said.out.split()[0]) == (0, str(expected))
+
+
+def test_count_of_what_cannot_be_read(command: Command, docs: Path) -> None:
+    """3 where some could be read, 1 where none could."""
+    (docs / "bad.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    said = command("count", docs)
+    assert said.status == 3
+    assert "bad.txt" in said.err
+    said = command("count", docs / "bad.txt")
+    assert (said.status, said.out) == (1, "")
+
+
+def test_an_estimate_of_a_count_is_marked(command: Command, docs: Path) -> None:
+    """Where no tokenizer is known and the caller allows it."""
+    said = command("count", docs, "-m", "nobody-knows-it", "--estimate-tokens", "--json")
+    assert said.json["exact"] is False
+    assert "(estimate)" in command("count", docs, "-m", "nobody-knows-it", "--estimate-tokens").out
+
+
+@pytest.mark.parametrize("by", GROUPINGS)
+def test_the_ledger_by_every_key(command: Command, docs: Path, script: Script, by: str) -> None:
+    """Every grouping adds up to what was sent, as JSON and as a table."""
+    used = command("summarize", docs, "-m", script(), "--json").json["usage"]
+    rows = command("ledger", "--by", by, "--json").json
+    assert all(set(row) >= USAGE | {"key"} for row in rows)
+    for name in USAGE:
+        assert sum(row[name] for row in rows) == used[name]
+    assert len(rows) == {"step": 2, "template": 2, "document": 4}.get(by, 1)
+    table = command("ledger", "--by", by).out.splitlines()
+    assert table[0].split()[0] == by
+    assert table[-1].split()[:3] == ["in", "all", "4"]
+    assert len(table) == len(rows) + 2
+
+
+def test_the_ledger_of_one_run(command: Command, docs: Path, script: Script) -> None:
+    """One that is not there is an error, not $0."""
+    run = command("summarize", docs, "-m", script(), "--json").json["run"]
+    command("summarize", docs, "-m", script(), "--fresh")
+    assert [row["calls"] for row in command("ledger", "--run", run, "--by", "chain", "--json").json] == [4]
+    assert [row["calls"] for row in command("ledger", "--by", "chain", "--json").json] == [8]
+    said = command("ledger", "--run", "nothing")
+    assert (said.status, said.out) == (2, "")
+    assert "no run 'nothing'" in said.err
+
+
+def test_the_ledger_says_what_failed(command: Command, docs: Path, script: Script) -> None:
+    """Attempts that cost nothing are counted apart."""
+    spec = script("replies:\n  - {error: {status: 400}, times: 1}\n  - lead: 3\n")
+    command("summarize", docs / "a.txt", "-m", spec)
+    assert command("ledger").out.splitlines()[-1] == "1 attempt failed and cost nothing."
+
+
+def test_stores(command: Command, docs: Path, script: Script, tmp_path: Path, store: Path) -> None:
+    """``--store`` before ``PROMPTOPS_STORE``, and folders on the way are made."""
+    command("summarize", docs, "-m", script(), "--store", tmp_path / "deep" / "er" / "own.db")
+    assert not store.exists()
+    command("summarize", docs, "-m", script())
+    assert store.exists()
+    for words in ((), ("--store", tmp_path / "deep" / "er" / "own.db")):
+        assert [row["calls"] for row in command("ledger", "--json", *words).json] == [4]
+
+
+def test_the_default_store_is_in_the_users_state(
+    command: Command, docs: Path, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``XDG_STATE_HOME``, else ``~/.local/state``."""
+    monkeypatch.delenv("PROMPTOPS_STORE")
+    command("summarize", docs, "-m", script())
+    assert (tmp_path / "state-home" / "promptops" / "store.db").exists()
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    command("summarize", docs, "-m", script())
+    assert (tmp_path / "home" / ".local" / "state" / "promptops" / "store.db").exists()
+
+
+def test_templates_are_listed_and_shown(command: Command) -> None:
+    """Name, version and purpose; the source as it is."""
+    names = ["summarize/corpus", "summarize/map", "summarize/reduce"]
+    assert [found["name"] for found in command("templates", "list", "--json").json] == names
+    assert [line.split("@")[0] for line in command("templates", "list").out.splitlines()] == names
+    source = command("templates", "show", "summarize/map").out
+    assert source.startswith("---\nname: summarize/map\n")
+    assert '{{ text | fence("document", title=title) }}' in source
+
+
+def test_a_bad_template_is_shown_all_the_same(command: Command, tmp_path: Path) -> None:
+    """To be mended, it has to be seen."""
+    (tmp_path / "bad.j2").write_text("{{ never ends")
+    assert command("templates", "show", tmp_path / "bad.j2").out == "{{ never ends"
+
+
+def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With values of their types, from the command line, from a file and from standard input; and their tokens."""
+    words = ("templates", "render", "summarize/map", "-v", f"text=@{docs}/b.md", "-v", "words=9", "-v", "partial=true")
+    said = command(*words)
+    assert "--- system\n" in said.out
+    assert "at most 9 words" in said.out
+    assert "one part of a longer document" in said.out
+    assert "다리는 길을 잇는다." in said.out
+    value = command(*words, "--json", "-m", "gpt-4o").json
+    assert value["template"] == "summarize/map@1"
+    assert value["tokens"] == sum(message["tokens"] for message in value["messages"])
+    assert f"{value['tokens']:,} tokens" in said.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("from standard input"))
+    assert "from standard input" in command("templates", "render", "summarize/map", "-v", "text=@-").out
+    listed = command("templates", "render", "summarize/reduce", "-v", "texts=one\ntwo").out
+    assert '<document part="2 of 2">\ntwo\n</document>' in listed
+
+
+def test_templates_are_linted(command: Command, tmp_path: Path) -> None:
+    """The library by default; files of yours with what they include beside them; findings are exit status 1."""
+    said = command("templates", "lint")
+    assert (said.status, said.out, said.err) == (0, "", "promptops: 3 templates, 0 findings\n")
+    (tmp_path / "part.j2").write_text("{{ text }}")
+    (tmp_path / "own.j2").write_text("---\nname: own\nversion: 1\ninputs:\n  text: {type: string, document: true}\n"
+                                     "---\n{% include 'part' %}")  # fmt: skip
+    (tmp_path / "bad.j2").write_text("---\nname: bad\n---\n")
+    said = command("templates", "lint", tmp_path / "own.j2", tmp_path / "bad.j2")
+    assert said.status == 1
+    assert said.out.splitlines() == [
+        f"{tmp_path}/part.j2:1: unfenced-document: 'text' is document text: write {{{{ text | fence }}}}",
+        f"{tmp_path}/bad.j2:2: version: field required",
+    ]
+    assert said.err == "promptops: 2 templates, 2 findings\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (), ("summarize",), ("run",), ("plan",), ("count",), ("ledger",), ("inspect",), ("templates",),
+        ("templates", "list"), ("templates", "show"), ("templates", "render"), ("templates", "lint"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_has_help(command: Command, words: tuple[str, ...]) -> None:
+    """With both spellings, on standard output."""
+    said = command(*words, "--help")
+    assert (said.status, said.err) == (0, "")
+    assert said.out == command(*words, "-h").out
+    assert "Usage: " in said.out
+
+
+def test_every_promised_option_is_there(command: Command) -> None:
+    """As the public surface lists them."""
+    helps = {name: command(name, "--help").out for name in ("summarize", "run", "plan")}
+    promised = [
+        "--model", "--tokenizer", "--window", "--set", "--out", "--store", "--max-usd", "--max-tokens", "--concurrency",
+        "--fresh", "--json",
+    ]  # fmt: skip
+    for option in promised:
+        assert f"{option} " in helps["summarize"]
+        assert f"{option} " in helps["run"]
+    for option in ("--model", "--tokenizer", "--window", "--set", "--store", "--fresh", "--json"):
+        assert f"{option} " in helps["plan"]
+
+
+def test_a_model_file_is_inspected(command: Command, tmp_path: Path) -> None:
+    """A GGUF's header says what it is."""
+    gguf = pytest.importorskip("gguf")
+    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
+    writer.add_name("Tiny")
+    for add, value in (
+        (writer.add_context_length, 128), (writer.add_block_count, 1), (writer.add_embedding_length, 8),
+        (writer.add_head_count, 2), (writer.add_head_count_kv, 1),
+    ):  # fmt: skip
+        add(value)
+    writer.add_token_list([b"a", b"b"])
+    writer.add_tensor("token_embd.weight", __import__("numpy").zeros((2, 8), dtype="float32"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    said = command("inspect", tmp_path / "tiny.gguf", "--json")
+    assert (said.status, said.err) == (0, "")
+    assert said.json["architecture"] == "llama"
+    assert json.dumps(said.json)
+    assert "llama" in command("inspect", tmp_path / "tiny.gguf").out
