@@ -102,9 +102,13 @@ def made_log(size: int) -> str:
     """A server's log with a stack trace now and then."""
     rng, lines, length = random.Random(1), [], 0
     while length < size:
-        stamp = f"2026-03-{rng.randint(1, 28):02} {rng.randint(0, 23):02}:{rng.randint(0, 59):02}:{rng.random() * 60:06.3f}"
+        stamp = (
+            f"2026-03-{rng.randint(1, 28):02} {rng.randint(0, 23):02}:{rng.randint(0, 59):02}:{rng.random() * 60:06.3f}"
+        )
         path = "/".join(rng.choice(["api", "users", "orders", "v2", "items"]) for _ in range(3))
-        lines.append(f"{stamp} {rng.choice(['INFO', 'WARN', 'ERROR'])} [worker-{rng.randint(1, 9)}] GET /{path} {rng.random():.4f}s")
+        lines.append(
+            f"{stamp} {rng.choice(['INFO', 'WARN', 'ERROR'])} [worker-{rng.randint(1, 9)}] GET /{path} {rng.random():.4f}s"
+        )
         if rng.random() < 0.03:
             lines.extend([f'  File "app/{path}.py", line {rng.randint(1, 999)}, in handle', "ValueError: no such item"])
         length += sum(map(len, lines[-3:])) if len(lines) < 3 else len(lines[-1])
@@ -114,7 +118,10 @@ def made_log(size: int) -> str:
 def made_csv(size: int) -> str:
     """Rows of numbers and names."""
     rng = random.Random(2)
-    rows = [f"{i},{rng.choice(['Kim', 'Lee', 'Smith', 'García'])},{rng.random():.6f},{rng.randint(0, 10**6)}\n" for i in range(size // 25)]
+    rows = [
+        f"{i},{rng.choice(['Kim', 'Lee', 'Smith', 'García'])},{rng.random():.6f},{rng.randint(0, 10**6)}\n"
+        for i in range(size // 25)
+    ]
     return "".join(rows)[:size]
 
 
@@ -125,7 +132,9 @@ def prepare(text: Text, count: Callable[[str], int]) -> None:
     ends.extend(match.end() for match in regex.finditer(r"\X", text.text))
     text.graphemes = frozenset(ends)
     if text.kind == "md":
-        spans = (match.span() for match in re.finditer(r"^```[^\n]*\n.*?^```[ \t]*$\n?", text.text, re.M | re.S))
+        spans = (
+            match.span() for match in re.finditer(r"^```[^\n]*\n.*?^```[ \t]*$\n?", text.text, re.MULTILINE | re.DOTALL)
+        )
         text.fences = [(start, end, count(text.text[start:end])) for start, end in spans]
     lines = [line for line in text.text.split("\n") if line.strip()]
     unstopped = sum(line.rstrip().rstrip(CLOSING)[-1:] not in STOPS for line in lines)
@@ -148,7 +157,9 @@ def good_border(text: Text, at: int) -> bool:
     return bool(gap and (KOREAN.search(bare) or SPACED.match(before[-1])))
 
 
-def judge(score: Score, text: Text, pieces: list[str], counts: list[int] | None, budget: int, count: Callable[[str], int]) -> None:
+def judge(
+    score: Score, text: Text, pieces: list[str], counts: list[int] | None, budget: int, count: Callable[[str], int]
+) -> None:
     """Add what the chunks of one text are like."""
     real = [count(piece) for piece in pieces]
     score.chunks += len(pieces)
@@ -249,7 +260,9 @@ def _langchain(budget: int) -> Chunker:
     return lambda text: (splitter.split_text(text), None)
 
 
-def measure(text: Text, chunkers: dict[str, Chunker], rounds: int, reference: Callable[[str], object]) -> dict[str, float]:
+def measure(
+    text: Text, chunkers: dict[str, Chunker], rounds: int, reference: Callable[[str], object]
+) -> dict[str, float]:
     """Each chunker's median time over the reference's, all interleaved; chunkers that raise are left out."""
     ratios: dict[str, list[float]] = {name: [] for name in chunkers}
     for _ in range(rounds + 1):
@@ -289,7 +302,11 @@ def first_document(text: str, budget: int, rounds: int) -> float:
         ratios = []
         for _ in range(rounds):
             times = [
-                float(subprocess.run([sys.executable, "-c", code, file.name, str(budget)], capture_output=True, check=True, text=True).stdout)
+                float(
+                    subprocess.run(
+                        [sys.executable, "-c", code, file.name, str(budget)], capture_output=True, check=True, text=True
+                    ).stdout
+                )
                 for code in (FIRST_TIKTOKEN, FIRST_OURS)
             ]
             ratios.append(times[1] / times[0])
@@ -324,7 +341,9 @@ def run(options: argparse.Namespace) -> None:
     texts = corpus(options.corpus, min(options.limit, 1_500_000))
     for text in texts:
         prepare(text, count)
-    print(f"{len(texts)} texts, {sum(len(text.text.encode()) for text in texts) / 1e6:.1f} MB, {sum(t.tokens for t in texts):,} tokens")
+    print(
+        f"{len(texts)} texts, {sum(len(text.text.encode()) for text in texts) / 1e6:.1f} MB, {sum(t.tokens for t in texts):,} tokens"
+    )
     for budget in options.budget or [512, 4000]:
         scores: dict[str, Score] = {}
         others = peers(budget) if options.peers else {}

@@ -23,13 +23,16 @@ import regex
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import Tokenizer
 
+import promptops as po
 from promptops.extract import summarize
 from promptops.text import blocks, count_words, plain_text, sentences
 
+OURS = ("promptops", "the whole chain")
 MEASURES = ("rouge1", "rouge2", "rougeL")
 FORMATS = {".rst": "rst", ".md": "markdown", ".txt": "text", ".html": "html"}
 LEAST_REFERENCE = 15
 WORD = regex.compile(r"\p{Han}|\p{Hiragana}|\p{Katakana}|[\w--\p{Han}\p{Hiragana}\p{Katakana}]+", regex.V1)
+CLIENT = po.connect("extractive")
 
 
 class Page(NamedTuple):
@@ -55,6 +58,13 @@ Summarizer = Callable[[Page, int], str]
 def ours(page: Page, words: int) -> str:
     """What promptops gives."""
     return summarize(page.text, words=words, format=page.format)
+
+
+def chained(page: Page, words: int) -> str:
+    """What ``promptops summarize`` gives: the same ranker behind templates, chunks and the reduce tree."""
+    ending = next(ending for ending, kind in FORMATS.items() if kind == page.format)
+    source = po.Source(f"{page.name}{ending}", text=page.text)
+    return po.run("summarize", [source], CLIENT, words=words).text
 
 
 def lead(page: Page, words: int) -> str:
@@ -188,8 +198,9 @@ def show(title: str, table: dict[str, dict[str, list[float]]], chosen: Callable[
     print(f"\n{title}\n{'':16}{'ROUGE-1':>9}{'ROUGE-2':>9}{'ROUGE-L':>9}{'words':>9}{'ms':>9}")
     for name, row in means.items():
         print(f"{name:16}" + "".join(f"{row[m]:9.3f}" for m in MEASURES) + f"{row['fill']:9.2f}{row['s'] * 1000:9.1f}")
-    best = {m: max(row[m] for name, row in means.items() if name != "promptops") for m in MEASURES}
-    print(f"{'ours / best':16}" + "".join(f"{means['promptops'][m] / best[m]:9.2f}" for m in MEASURES))
+    best = {m: max(row[m] for name, row in means.items() if name not in OURS) for m in MEASURES}
+    for name in OURS:
+        print(f"{name[:9]} ÷ best".ljust(16) + "".join(f"{means[name][m] / best[m]:9.2f}" for m in MEASURES))
 
 
 def main() -> None:
@@ -203,10 +214,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.korean:
         pages = list(introduced(options.korean))[: options.limit]
-        summarizers: dict[str, Summarizer] = {"promptops": ours, "lead": lead}
+        summarizers: dict[str, Summarizer] = {"promptops": ours, "the whole chain": chained, "lead": lead}
     elif options.documents and options.references:
         pages = list(corpus(options.documents, options.references))[: options.limit]
-        summarizers = {"promptops": ours, "lead": lead, **peers()}
+        summarizers = {"promptops": ours, "the whole chain": chained, "lead": lead, **peers()}
     else:
         parser.error("give --documents and --references, or --korean")
     if not pages:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptops.chunking import split
-from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError
+from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
 from promptops.plans.spec import Question, Spec
+from promptops.tokens import truncate
 from promptops.types import Reply, SpanStatus
 
 STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
@@ -56,5 +57,7 @@ def _usable(reply: Reply, limit: int, ratio: float, spec: Spec) -> Partial:
 
 def _whole_sentences(text: str, limit: int, spec: Spec) -> str:
     """The first ``limit`` tokens at most, ended where the chunker finds a good end."""
-    pieces = split(text, limit, spec.model.counter)
-    return pieces[0].text.strip() if pieces else ""
+    try:
+        return split(text, limit, spec.model.counter)[0].text.strip()
+    except UsageError:
+        return truncate(text, limit, counter=spec.model.counter)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from promptops.chunking import split
-from promptops.errors import CallError, DocumentError, PromptopsError
+from promptops.chunking import cores, split
+from promptops.errors import CallError, DocumentError, PromptopsError, UsageError
 from promptops.plans.ask import STOPPING, Partial, ask
 from promptops.plans.plan import Plan, Read, Report, Start
 from promptops.plans.results import CorpusResult, DocumentResult, Span
@@ -15,7 +15,7 @@ from promptops.plans.tree import Tree, wrapping
 from promptops.types import Chunk, Document, Source
 
 STEPS = {
-    "map": ("text", "title", "partial"),
+    "map": ("text", "title", "format", "partial"),
     "reduce": ("texts", "title"),
     "corpus": ("texts",),
 }
@@ -93,7 +93,11 @@ def document(source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
     if not _says_something(read.text):
         span = (Span(0, len(read.text), "empty"),) if read.text else ()
         return DocumentResult(source.name, "empty", coverage=span, error="there is no text in it"), 1.0
-    mapped = _Mapped(read, spec)
+    try:
+        mapped = _Mapped(read, spec)
+    except UsageError as failure:
+        span = Span(0, len(read.text), "failed", str(failure))
+        return DocumentResult(source.name, "failed", coverage=(span,), error=str(failure)), 1.0
     return (yield from mapped.result()), mapped.ratio
 
 
@@ -106,14 +110,9 @@ class _Mapped:
         self.title = document.title[:_TITLE]
         self.room = spec.least_room(self.title)
         self.ratio = spec.ratio(document.text)
-        settings = spec.settings
-        self.chunks = split(
-            document.text,
-            min(settings.chunk_tokens, self.room - self.room // 4),
-            spec.model.counter,
-            overlap=settings.overlap_tokens,
-            format=document.format,
-        )
+        budget = min(spec.settings.chunk_tokens, self.room - self.room // 4)
+        overlap = min(spec.settings.overlap_tokens, budget // 2)
+        self.chunks = split(document.text, budget, spec.model.counter, overlap=overlap, format=document.format)
 
     def result(self) -> Plan[DocumentResult]:
         """All chunks side by side, then their tree."""
@@ -130,7 +129,12 @@ class _Mapped:
     def _map(self, chunk: Chunk) -> Plan[Partial | PromptopsError | None]:
         if not _says_something(chunk.text):
             return None
-        inputs = {"text": chunk.text, "title": self.title, "partial": len(self.chunks) > 1}
+        inputs = {
+            "text": chunk.text,
+            "title": self.title,
+            "format": self.document.format,
+            "partial": len(self.chunks) > 1,
+        }
         try:
             return (yield from ask(self.spec, Question("map", inputs, self.document.source, self.room, self.ratio)))
         except (CallError, *STOPPING) as failure:
@@ -146,7 +150,7 @@ class _Mapped:
     def _summed_up(
         self, outcomes: list[Partial | PromptopsError | None], whole: Partial | PromptopsError | None
     ) -> DocumentResult:
-        coverage = tuple(_span(chunk, outcome) for chunk, outcome in zip(self.chunks, outcomes, strict=True))
+        coverage = tuple(map(_span, cores(self.chunks), outcomes))
         failed = [span for span in coverage if span.status == "failed"]
         if isinstance(whole, Partial):
             cut = failed or whole.status == "truncated" or any(span.status == "truncated" for span in coverage)
@@ -174,9 +178,9 @@ def _says_something(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def _span(chunk: Chunk, outcome: Partial | PromptopsError | None) -> Span:
+def _span(core: tuple[int, int], outcome: Partial | PromptopsError | None) -> Span:
     if outcome is None:
-        return Span(chunk.start, chunk.end, "empty")
+        return Span(*core, "empty")
     if isinstance(outcome, Partial):
-        return Span(chunk.start, chunk.end, outcome.status)
-    return Span(chunk.start, chunk.end, "failed", str(outcome))
+        return Span(*core, outcome.status)
+    return Span(*core, "failed", str(outcome))

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from promptops.errors import NotFoundError, UsageError
 
@@ -24,6 +24,12 @@ class Settings(BaseModel):
     language: str = ""
     corpus: bool = True
 
+    @model_validator(mode="after")
+    def _overlap_leaves_room(self) -> Settings:
+        if self.overlap_tokens > self.chunk_tokens // 2:
+            raise ValueError(f"overlap_tokens must be at most half of chunk_tokens, {self.chunk_tokens // 2}")
+        return self
+
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """These settings with ``given`` ones in their place; raises ``UsageError`` naming the one that is wrong."""
         known = type(self).model_fields
@@ -37,4 +43,5 @@ class Settings(BaseModel):
         except ValidationError as failure:
             detail = failure.errors(include_url=False)[0]
             place = ".".join(map(str, detail["loc"]))
-            raise UsageError(f"setting {place}={detail['input']!r}: {detail['msg']}") from None
+            what = f"{place}={detail['input']!r}: " if place else ""
+            raise UsageError(f"setting {what}{detail['msg'].removeprefix('Value error, ')}") from None

@@ -89,7 +89,7 @@ class Spec:
 
     def room(self, step: str, title: str = "") -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
-        empty = {"text": "", "texts": [], "title": title, "partial": True, **self.inputs()}
+        empty = {"text": "", "texts": [], "title": title, "format": "markdown", "partial": True, **self.inputs()}
         return self.model.window - self.model.reasoning - _BORDER - self.size(self.steps[step].prompt(empty))
 
     def least_room(self, title: str = "") -> int:

@@ -16,7 +16,7 @@ from promptops.client import Client
 from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
-from promptops.errors import RefusedError, TransientError, WindowError
+from promptops.errors import RefusedError, TransientError, UsageError, WindowError
 from promptops.tokens import counter
 from promptops.types import Call, Reply, Source, Usage
 
@@ -176,3 +176,29 @@ def test_blank_documents_are_empty_and_cost_nothing() -> None:
     assert [document.status for document in result.documents] == ["empty", "empty"]
     assert not backend.calls
     assert result.status == "ok"
+
+
+def test_an_overlap_repeats_text_and_the_coverage_still_tiles() -> None:
+    """Each part sees what came before it; each character is accounted for once."""
+    backend = Scripted(answer=lambda call: "x.")
+    text = "".join(f"Day {day}: {PROSE}" for day in range(30))
+    asked = {"chunk_tokens": 200, "overlap_tokens": 60}
+    result = po.run("summarize", [Source("a", text=text)], po.connect(backend), **asked)
+    ends = [0, *(span.end for span in result.documents[0].coverage)]
+    assert [span.start for span in result.documents[0].coverage] == ends[:-1]
+    assert ends[-1] == len(text)
+    sent = sum(len(call.messages[-1].content) for call in backend.calls if call.tags.step == "map")
+    assert sent > len(text) * 1.1
+
+
+def test_an_overlap_of_more_than_half_a_chunk_is_refused() -> None:
+    """Before anything is sent."""
+    with pytest.raises(UsageError, match="at most half of chunk_tokens, 50"):
+        po.run("summarize", [Source("a", text=PROSE)], chunk_tokens=100, overlap_tokens=51)
+
+
+def test_a_character_that_fits_no_chunk_fails_its_document_alone() -> None:
+    """One letter under a thousand accents is no reason to lose the folder."""
+    sources = [Source("a", text="a" + "\u0301" * 4_000), Source("b", text="plain text.")]
+    result = po.run("summarize", sources, po.connect(Scripted(answer=lambda call: "x.")), chunk_tokens=50)
+    assert [document.status for document in result.documents] == ["failed", "ok"]
