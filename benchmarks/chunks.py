@@ -4,7 +4,7 @@
 
 Every .txt and .md file of DIR is read; to them come Python's own standard library as code, and a log and a CSV file
 made here. ``--peers`` adds the chunkers that are installed of: semchunk, semantic-text-splitter, chonkie, LangChain.
-All runs of one text are interleaved; each time is the median of ``--rounds``. tiktoken works from promptops' own export.
+All runs of one text are interleaved; each time is the median of ``--rounds``. tiktoken works from promptops' export.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def made_log(size: int) -> str:
         )
         path = "/".join(rng.choice(["api", "users", "orders", "v2", "items"]) for _ in range(3))
         lines.append(
-            f"{stamp} {rng.choice(['INFO', 'WARN', 'ERROR'])} [worker-{rng.randint(1, 9)}] GET /{path} {rng.random():.4f}s"
+            f"{stamp} {rng.choice(['INFO', 'WARN', 'ERROR'])} [worker-{rng.randint(1, 9)}] GET /{path} "
+            f"{rng.random():.4f}s"
         )
         if rng.random() < 0.03:
             lines.extend([f'  File "app/{path}.py", line {rng.randint(1, 999)}, in handle', "ValueError: no such item"])
@@ -157,7 +158,7 @@ def good_border(text: Text, at: int) -> bool:
     return bool(gap and (KOREAN.search(bare) or SPACED.match(before[-1])))
 
 
-def judge(
+def judge(  # noqa: PLR0917 - one text, one chunker
     score: Score, text: Text, pieces: list[str], counts: list[int] | None, budget: int, count: Callable[[str], int]
 ) -> None:
     """Add what the chunks of one text are like."""
@@ -342,7 +343,8 @@ def run(options: argparse.Namespace) -> None:
     for text in texts:
         prepare(text, count)
     print(
-        f"{len(texts)} texts, {sum(len(text.text.encode()) for text in texts) / 1e6:.1f} MB, {sum(t.tokens for t in texts):,} tokens"
+        f"{len(texts)} texts, {sum(len(text.text.encode()) for text in texts) / 1e6:.1f} MB, "
+        f"{sum(text.tokens for text in texts):,} tokens"
     )
     for budget in options.budget or [512, 4000]:
         scores: dict[str, Score] = {}

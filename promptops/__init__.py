@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptops.api import arun, connect, count, plan, run, template
+    from promptops.api import arun, connect, count, plan, run, template, truncate
     from promptops.client import Client
     from promptops.drivers.estimate import Estimate
     from promptops.drivers.run import Result
@@ -31,6 +31,7 @@ _HOME = {
     "plan": "promptops.api",
     "run": "promptops.api",
     "template": "promptops.api",
+    "truncate": "promptops.api",
     "Client": "promptops.client",
     "Estimate": "promptops.drivers.estimate",
     "Result": "promptops.drivers.run",
@@ -61,6 +62,7 @@ __all__ = [
     "plan",
     "run",
     "template",
+    "truncate",
 ]
 
 

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptops import chains, documents
+from promptops import chains, documents, tokens
 from promptops.backends.spec import Options, backend
 from promptops.budget import Budget
 from promptops.client import Client
@@ -24,7 +24,7 @@ from promptops.plans.spec import Model
 from promptops.prompts import Library
 from promptops.prompts.template import Template
 from promptops.store import Database
-from promptops.tokens import counter
+from promptops.tokens.truncate import Keep
 from promptops.types import Backend, Source
 
 _SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "estimate_tokens"}
@@ -117,7 +117,24 @@ def count(text: str, model: str | None = None, *, tokenizer: str | None = None, 
 
     Raises ``TokenizerError`` where none is known, unless ``estimate`` allows a count that errs high.
     """
-    return counter(model, tokenizer=tokenizer, estimate=estimate).count(text)
+    return tokens.counter(model, tokenizer=tokenizer, estimate=estimate).count(text)
+
+
+def truncate(
+    text: str,
+    n: int,
+    model: str | None = None,
+    *,
+    keep: Keep = "head",
+    tokenizer: str | None = None,
+    estimate: bool = False,
+) -> str:
+    """``text`` cut to at most ``n`` tokens, as much of it as fits, never inside a character as people see it.
+
+    ``keep`` says what stays: ``head``, ``tail``, or ``both`` with a line ``…`` between them. Raises ``TokenizerError``
+    where the model's tokenizer is not known, ``UsageError`` for a negative ``n``.
+    """
+    return tokens.truncate(text, n, counter=tokens.counter(model, tokenizer=tokenizer, estimate=estimate), keep=keep)
 
 
 def template(name: str) -> Template:

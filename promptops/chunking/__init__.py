@@ -16,6 +16,6 @@ __all__ = ["cores", "heading_paths", "split", "stream"]
 
 def heading_paths(text: str, chunks: Sequence[Chunk], format: str) -> list[tuple[str, ...]]:  # noqa: A002
     """For each chunk, the titles of the headings that its core begins under, outermost first; ``()`` under none."""
-    from promptops.chunking.headings import heading_paths as run  # noqa: PLC0415 - NumPy
+    from promptops.chunking.headings import heading_paths as run
 
     return run(text, chunks, format)

@@ -115,7 +115,7 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     total = max(1, counter.count(text))
     ticks = np.maximum(1, np.floor(sums * (total / sums[-1])).astype(np.int64))
     offsets = np.cumsum([len(piece) for piece in pieces])
-    last = np.append(ticks[1:] != ticks[:-1], True)  # noqa: FBT003 - NumPy's argument
+    last = np.append(ticks[1:] != ticks[:-1], True)
     last[-2:-1] &= ticks[-2:-1] < total
     ticks, offsets = np.minimum(ticks[last], total), offsets[last]
     ticks[-1] = total

@@ -47,9 +47,9 @@ _RANGES = (
 _SEA_LETTERS = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF))
 _SPACES = frozenset("\t\x0b\x0c\x85 \xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {chr(c) for c in range(0x2000, 0x200B)}
 _BY_CATEGORY = {
-    "Lu": UPPER, "Lt": UPPER, "Ll": LOWER, "Lo": LETTER, "Lm": LETTER, "Nd": DIGIT, "Nl": DIGIT, "No": DIGIT, "Pe": CLOSER,
-    "Pf": CLOSER, "Ps": OPENER, "Pi": OPENER, "Mn": MARK, "Me": MARK, "Mc": MARK, "Cc": CONTROL, "Cf": CONTROL,
-    "Cs": CONTROL, "Co": SYMBOL, "Cn": ODD,
+    "Lu": UPPER, "Lt": UPPER, "Ll": LOWER, "Lo": LETTER, "Lm": LETTER, "Nd": DIGIT, "Nl": DIGIT, "No": DIGIT,
+    "Pe": CLOSER, "Pf": CLOSER, "Ps": OPENER, "Pi": OPENER, "Mn": MARK, "Me": MARK, "Mc": MARK,
+    "Cc": CONTROL, "Cf": CONTROL, "Cs": CONTROL, "Co": SYMBOL, "Cn": ODD,
 }  # fmt: skip
 _SINGLES = {ord(character): kind for kind, characters in _SINGLE.items() for character in characters}
 _TABLE = np.zeros(0x110000, np.uint8)
@@ -67,19 +67,18 @@ def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
 def ended(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether a stop stands before each place, with up to two closing marks after it."""
     last, second, third = (classes(points.take(np.maximum(ends - back, 0))) for back in (1, 2, 3))
-    stops = _is_stop(last)
     closing = _is_closing(last)
-    stops |= closing & _is_stop(second)
-    stops |= closing & _is_closing(second) & _is_stop(third)
-    return stops
+    return _is_stop(last) | (closing & (_is_stop(second) | (_is_closing(second) & _is_stop(third))))
 
 
 def _is_stop(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return (kinds >= STOP) & (kinds <= WIDE_STOP)
+    found: NDArray[np.bool_] = (kinds >= STOP) & (kinds <= WIDE_STOP)
+    return found
 
 
 def _is_closing(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return (kinds == CLOSER) | (kinds == APOSTROPHE)
+    found: NDArray[np.bool_] = (kinds == CLOSER) | (kinds == APOSTROPHE)
+    return found
 
 
 def _learn(points: NDArray[np.uint32]) -> None:

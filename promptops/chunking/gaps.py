@@ -22,6 +22,6 @@ def fill_gap(text: str, ends: NDArray[np.int64], first: int, last: int) -> NDArr
     places = np.searchsorted(graphemes, ends[inner], side="right") - 1
     moved = np.where(places >= 0, graphemes[places], ends[first])
     fresh = np.diff(moved, prepend=ends[first]) > 0
-    allowed = inner[fresh & (moved < ends[last])]
+    allowed: NDArray[np.intp] = inner[fresh & (moved < ends[last])]
     ends[inner] = moved
     return allowed

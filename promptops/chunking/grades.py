@@ -13,33 +13,36 @@ import numpy as np
 
 from promptops.chunking import characters as c
 from promptops.chunking import lines
-from promptops.chunking.costs import (
-    BEFORE_BREAK,
-    BROKEN_CLAUSE,
-    CLAUSE,
-    ENDING,
-    FORBIDDEN,
-    INSIDE,
-    LINE,
-    SENTENCE,
-    WORD,
+from promptops.chunking.costs import BROKEN_CLAUSE, CLAUSE, ENDING, SENTENCE
+from promptops.chunking.pairs import (
+    AT_CLOSER,
+    AT_KOREAN,
+    AT_LINE,
+    AT_STOP,
+    COST,
+    KINDS,
+    SAFE,
+    SAFE_IN_LINES,
+    SPECIAL,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_KINDS = 32
-_LINE, _DOT, _CLOSED, _KOREAN = 1, 2, 3, 4
 _LOOK_BACK = 4
 _SMALL = 0x20
 _SMALL_I = ord("i")
 
-_ABBREVIATIONS = "mr mrs ms dr st vs jr sr prof gen capt lt sgt rev fig eq cf ca dept vol pp eds".split()
-_KOREAN_ENDINGS = frozenset(
-    "니다 었다 았다 였다 했다 한다 된다 됐다 있다 없다 이다 는다 겠다 왔다 갔다 났다 렇다 같다 섰다 졌다 켰다 "
-    "세요 어요 아요 해요 네요 군요 지요 에요 예요 까요 와요 워요 려요 져요 돼요 하죠 이죠 니까".split()
-)
+_ABBREVIATIONS = (
+    "mr", "mrs", "ms", "dr", "st", "vs", "jr", "sr", "prof", "gen", "capt", "lt", "sgt", "rev", "fig", "eq", "cf", "ca",
+    "dept", "vol", "pp", "eds",
+)  # fmt: skip
+_KOREAN_ENDINGS = (
+    "니다", "었다", "았다", "였다", "했다", "한다", "된다", "됐다", "있다", "없다", "이다", "는다", "겠다",
+    "왔다", "갔다", "났다", "렇다", "같다", "섰다", "졌다", "켰다", "세요", "어요", "아요", "해요", "네요",
+    "군요", "지요", "에요", "예요", "까요", "와요", "워요", "려요", "져요", "돼요", "하죠", "이죠",
+)  # fmt: skip
 
 
 class Grades:
@@ -61,19 +64,19 @@ def grade(points: NDArray[np.uint32], ends: NDArray[np.int64], style: str) -> Gr
         return Grades(cost, pairs)
     before = c.classes(points.take(offsets - 1))
     after = c.classes(points.take(offsets, mode="clip"))
-    np.multiply(before, _KINDS, out=pairs[1:-1], dtype=np.uint16)
+    np.multiply(before, KINDS, out=pairs[1:-1], dtype=np.uint16)
     pairs[1:-1] += after
     inner = cost[1:-1]
-    _COST.take(pairs[1:-1], out=inner, mode="clip")
-    special = _SPECIAL.take(pairs[1:-1], mode="clip")
+    COST.take(pairs[1:-1], out=inner, mode="clip")
+    special = SPECIAL.take(pairs[1:-1], mode="clip")
     places = (special != 0).nonzero()[0]
     kinds = special.take(places)
-    _full_stops(points, offsets, places[kinds == _DOT], inner)
-    _closed(points, offsets, places[kinds == _CLOSED], inner)
-    _korean(points, offsets, places[kinds == _KOREAN], inner)
+    _full_stops(points, offsets, places[kinds == AT_STOP], inner)
+    _closed(points, offsets, places[kinds == AT_CLOSER], inner)
+    _korean(points, offsets, places[kinds == AT_KOREAN], inner)
     if style == "code":
         np.maximum(inner, CLAUSE, out=inner)
-    lines.grade_lines(points, offsets, places[kinds == _LINE], after, inner, style)
+    lines.grade_lines(points, offsets, places[kinds == AT_LINE], after, inner, style)
     return Grades(cost, pairs)
 
 
@@ -84,7 +87,8 @@ def safe(pairs: NDArray[np.uint16], *, line_split: bool) -> NDArray[np.bool_]:
     published split patterns crosses these, and none looks behind. With ``line_split`` also after a line break that no
     space or slash follows; GPT-2's pattern takes the last of several breaks by itself, unless the text ends there.
     """
-    return (_SAFE if line_split else _SAFE_IN_LINES).take(pairs)
+    found: NDArray[np.bool_] = (SAFE if line_split else SAFE_IN_LINES).take(pairs)
+    return found
 
 
 def _full_stops(
@@ -113,7 +117,8 @@ def _abbreviated(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray
             single = ended & _LETTER.take(c.classes(words.astype(np.uint32))) & (words != _SMALL_I)
         if back < _LOOK_BACK:
             words |= np.where(ended, 0, (letters | _SMALL) & 0xFFFF).astype(np.uint64) << np.uint64(16 * back)
-    return single | (ended & np.isin(words, _ABBREVIATION_CODES))
+    known: NDArray[np.bool_] = single | (ended & np.isin(words, _ABBREVIATION_CODES))
+    return known
 
 
 def _closed(
@@ -140,83 +145,10 @@ def _korean(
     cost[places[np.isin(codes, _ENDING_CODES)]] = ENDING
 
 
-_WORD_START = np.isin(np.arange(_KINDS), (c.SPACE, c.NEWLINE, c.OPENER, c.STOP))
-_LETTER = np.isin(np.arange(_KINDS), (c.UPPER, c.LOWER))
+_WORD_START = np.isin(np.arange(KINDS), (c.SPACE, c.NEWLINE, c.OPENER, c.STOP))
+_LETTER = np.isin(np.arange(KINDS), (c.UPPER, c.LOWER))
 _ABBREVIATION_CODES = np.array(
     [sum(ord(letter) << (16 * back) for back, letter in enumerate(reversed(word))) for word in _ABBREVIATIONS],
     np.uint64,
 )
-_ENDING_CODES = np.array([(ord(first) << 32) | ord(last) for first, last in _KOREAN_ENDINGS], np.uint64)
-
-
-def _cost_table() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    cost = np.full((_KINDS, _KINDS), INSIDE - 10, np.int32)
-    special = np.zeros((_KINDS, _KINDS), np.uint8)
-    letters = list(c.LETTERS)
-    cost[np.ix_([*letters, c.MARK, c.LINKER], letters)] = INSIDE
-    cost[c.DIGIT, c.DIGIT] = INSIDE
-    cost[np.ix_([c.CJK, c.HANGUL, c.HANGUL_END], [c.CJK])] = INSIDE - 15
-    cost[[c.STOP, c.BANG, c.SLASH, c.APOSTROPHE]] = INSIDE - 5
-    cost[:, [c.STOP, c.BANG, c.WIDE_STOP, c.CLAUSE, c.WIDE_CLAUSE, c.CLOSER, c.APOSTROPHE]] = INSIDE + 5
-    cost[c.OPENER] = INSIDE + 5
-    _clauses_and_words(cost)
-    _sentences(cost, special)
-    _breaks(cost, special)
-    _clusters(cost)
-    return cost.ravel(), special.ravel()
-
-
-def _clauses_and_words(cost: NDArray[np.int32]) -> None:
-    cost[:, c.OPENER] = np.minimum(cost[:, c.OPENER], WORD + 10)
-    cost[:, c.SPACE] = WORD
-    cost[c.SEA, c.SPACE] = ENDING
-    cost[c.CLAUSE, c.SPACE] = CLAUSE
-    cost[c.SPACE] = WORD + 4
-    for first in (*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE):
-        cost[c.WIDE_CLAUSE, first] = CLAUSE
-
-
-def _sentences(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
-    starts = [*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE, c.SYMBOL, c.BULLET]
-    cost[c.WIDE_STOP, starts] = SENTENCE
-    cost[c.BANG, [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END]] = SENTENCE
-    cost[c.STOP, [c.CJK, c.HANGUL, c.HANGUL_END]] = CLAUSE
-    special[c.STOP, c.SPACE] = _DOT
-    special[np.ix_([c.CLOSER, c.APOSTROPHE], [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END, c.OPENER])] = _CLOSED
-    special[c.HANGUL_END, c.SPACE] = _KOREAN
-
-
-def _breaks(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
-    cost[:, [c.NEWLINE, c.RETURN]] = BEFORE_BREAK
-    cost[[c.NEWLINE, c.RETURN]] = LINE
-    special[[c.NEWLINE, c.RETURN]] = _LINE
-
-
-def _clusters(cost: NDArray[np.int32]) -> None:
-    """Annex 29's rules on two neighbours, and more than them where it takes a longer look."""
-    cost[:, [c.MARK, c.LINKER, c.JOINER, c.JAMO_TAIL, c.ODD]] = FORBIDDEN
-    cost[[c.JOINER, c.PREPEND, c.ODD]] = FORBIDDEN
-    cost[c.RETURN, c.NEWLINE] = FORBIDDEN
-    cost[c.FLAG, c.FLAG] = FORBIDDEN
-    cost[c.JAMO_LEAD, [c.JAMO_LEAD, c.HANGUL, c.HANGUL_END]] = FORBIDDEN
-    cost[c.LINKER, [c.LETTER, c.SEA]] = FORBIDDEN
-
-
-def _safe_table(*, line_split: bool) -> NDArray[np.bool_]:
-    table = np.zeros((_KINDS, _KINDS), bool)
-    blank = [c.SPACE, c.NEWLINE, c.RETURN]
-    solid = [kind for kind in range(1, _KINDS) if kind not in blank]
-    table[solid, c.SPACE] = True
-    punctuation = [c.STOP, c.BANG, c.WIDE_STOP, c.CLOSER, c.OPENER, c.CLAUSE, c.WIDE_CLAUSE]
-    table[np.ix_(c.LETTERS, punctuation)] = True
-    table[c.DIGIT, [*punctuation, *c.LETTERS]] = True
-    if not line_split:
-        return table.ravel()
-    opening = [kind for kind in solid if kind not in (c.SLASH, c.MARK, c.LINKER, c.JOINER, c.ODD)]
-    table[np.ix_([c.NEWLINE, c.RETURN], opening)] = True
-    return table.ravel()
-
-
-_COST, _SPECIAL = _cost_table()
-_SAFE = _safe_table(line_split=True)
-_SAFE_IN_LINES = _safe_table(line_split=False)
+_ENDING_CODES = np.array([(ord(ending[0]) << 32) | ord(ending[1]) for ending in _KOREAN_ENDINGS], np.uint64)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
-def greedy(  # noqa: PLR0913 - one span, with its measure
+def greedy(
     text: str, start: int, end: int, budget: int, counter: Counter, *, position: int = 0
 ) -> Iterator[tuple[int, int, int]]:
     """Start, end and tokens of chunks of ``text[start:end]``, which begins at a grapheme border.
 
-    A grapheme that alone takes more than the budget raises ``UsageError``; ``position`` is where ``text`` itself begins.
+    A grapheme that alone takes more than the budget raises ``UsageError``; ``position`` is where ``text`` begins.
     """
     ends = grapheme_ends(text, start, end)
     first, step = 0, budget
@@ -32,7 +32,7 @@ def greedy(  # noqa: PLR0913 - one span, with its measure
         start, first, step = ends[last - 1], last, last - first
 
 
-def _farthest(  # noqa: PLR0913 - one search, with its start and its measure
+def _farthest(  # noqa: PLR0917 - one search, with its start and its measure
     text: str, start: int, ends: list[int], first: int, step: int, budget: int, counter: Counter
 ) -> int:
     """How many of ``ends`` come before the chunk from ``start`` passes the budget: galloping, then bisection."""

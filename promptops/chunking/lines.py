@@ -1,4 +1,4 @@
-"""The cost of cutting after a line break: which breaks end a paragraph, an item, a block, and which only wrap a line."""
+"""The cost of cutting after a line break: which breaks end a paragraph, an item, a block, which only wrap a line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Breaks:
         return width, first
 
 
-def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
+def grade_lines(  # noqa: PLR0917 - the parts of one pass over one text
     points: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     places: NDArray[np.intp],
@@ -71,10 +71,7 @@ def grade_lines(  # noqa: PLR0913 - the parts of one pass over one text
         return
     breaks = Breaks(points, offsets, places)
     following = after[places]
-    if style == "code":
-        graded = _code(breaks, following)
-    else:
-        graded = _prose(breaks, following)
+    graded = _code(breaks, following) if style == "code" else _prose(breaks, following)
     if style == "markdown":
         _headings(breaks, following, graded)
         _rows(breaks, places, graded, cost)
@@ -101,22 +98,22 @@ def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
 def _wrapped(
     breaks: Breaks, following: NDArray[np.uint8], running: NDArray[np.bool_], stopped: NDArray[np.bool_]
 ) -> bool:
-    """Whether lines break where the page was full: most end without a stop, alike in length, and go on in small letters."""
+    """Whether lines break where the page was full: most end without a stop, alike in length, and go on small."""
     lengths = breaks.length[running]
-    if len(lengths) < 4 or stopped[running].mean() > 0.5:  # noqa: PLR2004 - too few lines to tell, or whole sentences
+    if len(lengths) < 4 or stopped[running].mean() > 0.5:
         return False
     lengths, kinds = lengths[:_SAMPLE], following[running][:_SAMPLE]
     middle = float(np.median(lengths))
     cased = (kinds == c.LOWER) | (kinds == c.UPPER)
-    if cased.mean() > 0.5:  # noqa: PLR2004 - most lines
-        alike = (kinds == c.LOWER).mean() > 0.35  # noqa: PLR2004 - log lines start alike, sentences go on anyhow
+    if cased.mean() > 0.5:
+        alike = (kinds == c.LOWER).mean() > 0.35
     else:  # scripts without case; records that begin with a figure do not go on
-        alike = (kinds == c.DIGIT).mean() < 0.5 and bool(lengths.std() < 0.25 * lengths.mean())  # noqa: PLR2004
+        alike = (kinds == c.DIGIT).mean() < 0.5 and bool(lengths.std() < 0.25 * lengths.mean())
     return bool(alike and _WRAP_MIN / 2 <= middle <= _WRAP_MAX)
 
 
 def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The less a line is indented the better a block starts there, best after a blank line; a closing bracket goes on."""
+    """The less a line is indented the better a block starts there, best after a blank line; a bracket closes."""
     indent, first = breaks.indents(following)
     graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent // 2).astype(np.int32)
     graded[first == c.CLOSER] += ORPHAN
@@ -156,5 +153,5 @@ def _keep_next(breaks: Breaks, starts: NDArray[np.bool_], graded: NDArray[np.int
         following = heads + step
         following = following[following < len(graded)]
         if step > 1:
-            following = following[breaks.length[following] <= 2]  # noqa: PLR2004 - an empty line, also with a return
+            following = following[breaks.length[following] <= 2]
         graded[following] = ORPHAN

@@ -14,9 +14,7 @@ _STARTS = re.compile(r"(?<=\S)(?=[^\S\n])|(?<=\n)(?=[^\n])|(?<=[。！？｡．]
 _CHARACTERS_PER_TOKEN = 8
 
 
-def extend_back(
-    text: str, span: tuple[int, int, int], overlap: int, budget: int, counter: Counter
-) -> tuple[int, int]:
+def extend_back(text: str, span: tuple[int, int, int], overlap: int, budget: int, counter: Counter) -> tuple[int, int]:
     """Where the chunk at ``span`` (start, end, tokens) begins with the sentences before it, and its tokens then.
 
     They are the most whole sentences that take at most ``overlap`` tokens alone and keep the chunk within ``budget``;
@@ -33,10 +31,10 @@ def extend_back(
 
 def _sentence_starts(text: str, low: int, high: int) -> list[int]:
     """The places between ``low`` and ``high`` where a sentence or something larger begins."""
-    import numpy as np  # noqa: PLC0415 - an overlap of 0 needs none of it
+    import numpy as np
 
-    from promptops.chunking import grades  # noqa: PLC0415
-    from promptops.chunking.costs import LINE  # noqa: PLC0415
+    from promptops.chunking import grades
+    from promptops.chunking.costs import LINE
 
     region = text[low:high]
     inner = [match.start() for match in _STARTS.finditer(region) if 0 < match.start() < len(region)]

@@ -9,7 +9,6 @@ from the right (M. van Herk, Pattern Recognition Letters 13 (1992) 517-521; J. G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +18,9 @@ from promptops.chunking.costs import FORBIDDEN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Costs = NDArray[np.int32]
+    from promptops.chunking.limits import Limits
 
-LEAST_CHARGE = 24
-TOKENS_PER_CHARGE = 40
-"""What one more chunk costs, in the unit of the costs of borders: what it takes to turn a cut word into a sentence end,
-and more for large chunks, where good borders are plenty."""
+    Costs = NDArray[np.int32]
 
 BEYOND = 12
 """What a chunk beyond the preferred size costs."""
@@ -35,34 +31,6 @@ _EVENED = 12
 _COARSE = 64
 """From this budget on, one token less of an odd budget does not show."""
 _STEPS = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Chunk sizes in tokens: none over ``budget``, none but the last under ``least``, best none over ``preferred``."""
-
-    budget: int
-    least: int
-    preferred: int
-
-    @classmethod
-    def of(cls, budget: int, preferred: int | None = None) -> Limits:
-        """The limits of a budget: half of the preferred size is the least."""
-        aim = budget if preferred is None or budget - preferred < budget // 16 else preferred
-        return cls(budget, max(1, aim // 2), aim)
-
-    @property
-    def charge(self) -> int:
-        """What each chunk costs."""
-        return max(LEAST_CHARGE, self.preferred // TOKENS_PER_CHARGE)
-
-    def shrunk(self, by: int) -> Limits:
-        """The same with a smaller budget."""
-        return Limits.of(max(1, self.budget - by), min(self.preferred, max(1, self.budget - by)))
-
-    def loosened(self) -> Limits:
-        """The same with smaller chunks allowed."""
-        return Limits(self.budget, max(1, self.least // 4), self.preferred)
 
 
 def plan(cost: Costs, limits: Limits) -> list[int] | None:
@@ -78,7 +46,7 @@ def plan(cost: Costs, limits: Limits) -> list[int] | None:
 
 
 def _plan_by_halves(cost: Costs, limits: Limits) -> list[int] | None:
-    """A plan over the best border of every few tokens: few enough that a large budget loses a fifth of a percent at most."""
+    """A plan over the best border of every few tokens, few enough that a large budget loses a fifth of a percent."""
     step = limits.budget // _STEPS or 1
     size = len(cost) - 1
     groups = -(-size // step)
@@ -91,7 +59,7 @@ def _plan_by_halves(cost: Costs, limits: Limits) -> list[int] | None:
     coarse[1:-1] = best[:-1]
     # Two borders d groups apart are d * step tokens apart, give or take step - 1.
     half = (limits.budget - step + 1) // step // 2
-    sizes = Limits(2 * half, half, 2 * half)
+    sizes = limits.resized(2 * half, half)
     cuts = _traced(_totals_by_halves(coarse, sizes, limits.charge), sizes)
     if cuts is None or step == 1:
         return cuts
@@ -164,7 +132,7 @@ class _Minima:
         self._right = np.empty(width, np.int32)
 
     def of(self, values: Costs, start: int, count: int) -> Costs:
-        """The minima of the windows from ``start``, ``start + 1`` … : each a tail of the left part, a head of the right."""
+        """The minima of the windows from ``start``, ``start + 1`` …: each a tail of the left, a head of the right."""
         middle = start + count
         left, right = self._left[:count], self._right[: self._width - 1]
         np.minimum.accumulate(values[start:middle][::-1], out=left)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from promptops.chunking.costs import TORN
 from promptops.chunking.exact import exact_counts
 from promptops.chunking.greedy import greedy
+from promptops.chunking.limits import Limits
 from promptops.chunking.overlap import extend_back
-from promptops.chunking.plan import Limits, plan
 from promptops.chunking.source import Source
 from promptops.errors import UsageError
 from promptops.types import Chunk
@@ -66,8 +66,9 @@ def split(
 
     ``counter`` counts the tokens, each chunk alone. ``format`` is a document's (``markdown``, ``rst``, ``html``,
     ``text``, ``code``). With ``overlap``, every chunk but the first also starts with up to that many tokens of whole
-    sentences from before its core; ``cores`` gives the spans without them. ``preferred`` is a size in tokens that chunks
-    only pass, up to the budget, to end at a better place. A budget smaller than one grapheme raises ``UsageError``.
+    sentences from before its core; ``cores`` gives the spans without them. ``preferred`` is a size in tokens that a
+    chunk only passes, up to the budget, to end at a better place. A budget smaller than one grapheme raises
+    ``UsageError``.
     """
     return list(stream((text,), budget, counter, overlap=overlap, format=format, preferred=preferred))
 
@@ -81,9 +82,9 @@ def stream(
     format: str = "text",  # noqa: A002 - the name that documents use
     preferred: int | None = None,
 ) -> Iterator[Chunk]:
-    """The chunks of the text that ``pieces`` make up, as ``split`` gives them, in memory that the text's size does not move.
+    """The chunks of the text that ``pieces`` make up, as ``split`` gives them, in memory that its size does not move.
 
-    Offsets count from the start of the first piece. Where windows of the text meet, borders may differ from ``split``'s.
+    Offsets count from the start of the first piece; how it is cut into pieces changes nothing.
     """
     options = Options.of(budget, counter, overlap, preferred, format)
     window = max(_WINDOW, _WINDOW_PER_TOKEN * budget)
@@ -134,7 +135,7 @@ def _chunks(source: Source, text: str, spans: list[Span], options: Options) -> I
 
 def _cut(text: str, options: Options, position: int, *, fenced: bool) -> tuple[list[Span], Borders]:
     """The chunks of one window of text, which begins at ``position``, and all its borders."""
-    from promptops.chunking.borders import borders  # noqa: PLC0415 - NumPy
+    from promptops.chunking.borders import borders
 
     limits, counter = options.limits, options.counter
     found = borders(text, counter, limits.budget, options.style, fenced=fenced)
@@ -154,6 +155,8 @@ def _cut(text: str, options: Options, position: int, *, fenced: bool) -> tuple[l
 
 def _planned(found: Borders, limits: Limits) -> list[int] | None:
     """The best cuts; smaller chunks are allowed where the limits leave no cuts, or tear a block that would fit."""
+    from promptops.chunking.plan import plan
+
     cuts = plan(found.cost, limits)
     if cuts is None and not found.passable(limits.budget):
         return None

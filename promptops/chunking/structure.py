@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-
 def protect(blocks: NDArray[np.int64], ends: NDArray[np.int64], cost: NDArray[np.int32], budget: int) -> None:
     """Raise the cost of the borders inside blocks, given as starts and ends in the text."""
     if not len(blocks):
@@ -63,5 +62,5 @@ def _threes(text: str, points: NDArray[np.uint32], mark: str) -> list[int]:
     if mark not in text:
         return []
     places = (points == ord(mark)).nonzero()[0]
-    found: list[int] = places[:-2][places[2:] - places[:-2] == 2].tolist()  # noqa: PLR2004 - third minus first
+    found: list[int] = places[:-2][places[2:] - places[:-2] == 2].tolist()
     return found

@@ -31,7 +31,7 @@ class Plain(Observer):
         self._said: str | None = None
         self._more = 0
 
-    def finished(self, result: DocumentResult, size: int) -> None:
+    def finished(self, result: DocumentResult, size: int) -> None:  # noqa: ARG002 - Live needs it
         """One line for a document without a full answer; what stopped the whole run is said at its end."""
         if not result.error or result.stopped:
             return

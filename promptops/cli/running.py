@@ -59,6 +59,7 @@ def run(asked: Asked) -> int:
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:
+    asyncio.get_running_loop().set_exception_handler(_quiet_when_stopped)
     estimate = await _estimate(asked, job, client)
     with ExitStack() as stack:
         sinks = list(_sinks(asked, job, client, estimate, stack))
@@ -73,6 +74,12 @@ async def _run(asked: Asked, job: Job, client: Client) -> Result:
         finally:
             await client.aclose()
     return result
+
+
+def _quiet_when_stopped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A second Ctrl-C ends whatever is just at work; that it did is no news."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 async def _estimate(asked: Asked, job: Job, client: Client) -> Estimate | None:

@@ -1,6 +1,6 @@
 """The Jinja2 tags ``{% system %}``, ``{% user %}`` and ``{% assistant %}``: each block becomes one message.
 
-The blocks are collected while rendering, not parsed out of the rendered text, so no document can open a role of its own.
+The blocks are collected while rendering, not parsed out of the rendered text, so no document can open a role itself.
 """
 
 from __future__ import annotations

@@ -16,6 +16,6 @@ __all__ = ["NAMES", "Vocabulary", "counter", "encoding_of", "export", "truncate"
 
 def export(name: str, directory: str | Path | None = None) -> list[Path]:
     """Fill tiktoken's cache with one encoding: see ``promptops.tokens.export``."""
-    from promptops.tokens.caches import export as run  # noqa: PLC0415 - rarely wanted, and slow to import
+    from promptops.tokens.caches import export as run
 
     return run(name, directory)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -31,8 +32,8 @@ _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 def export(name: str, directory: str | Path | None = None) -> list[Path]:
     """Write the files that tiktoken needs for the encoding ``name``; returns their paths.
 
-    They go to ``directory``, else to ``TIKTOKEN_CACHE_DIR``, else to the directory that tiktoken uses by itself. Each is
-    written only after its SHA-256 proves to be the one that tiktoken expects. ``TokenizerError`` where ``name`` is
+    They go to ``directory``, else to ``TIKTOKEN_CACHE_DIR``, else to the directory that tiktoken uses by itself. Each
+    is written only after its SHA-256 proves to be the one that tiktoken expects. ``TokenizerError`` where ``name`` is
     not an encoding of tiktoken's, where a hash differs, or where the directory cannot be written.
     """
     target = Path(directory) if directory is not None else cache_directory()
@@ -54,7 +55,7 @@ def cache_directory() -> Path:
 
 def _sources(name: str) -> list[tuple[str, str]]:
     """The addresses and SHA-256 digests of what tiktoken fetches for one encoding."""
-    from tiktoken_ext import openai_public  # noqa: PLC0415 - imports tiktoken
+    from tiktoken_ext import openai_public
 
     constructor: Callable[[], object] | None = openai_public.ENCODING_CONSTRUCTORS.get(name)
     if constructor is None:
@@ -89,7 +90,7 @@ def _content(address: str) -> bytes:
 
 def _ranks_of(name: str) -> bytes:
     """The ``.tiktoken`` file of a bundled vocabulary, from the bytes of each of its tokens."""
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
     found = vocabulary(name)
     reserved = set(splintr.Tokenizer.from_pretrained(name).special_tokens().values())
@@ -124,8 +125,8 @@ def _merges_file() -> bytes:
 def _halves(token: bytes, order: dict[bytes, int]) -> tuple[bytes, bytes]:
     """The last two parts of a token when its bytes are merged by every lower rank."""
     parts = [token[i : i + 1] for i in range(len(token))]
-    while len(parts) > 2:  # noqa: PLR2004 - two halves
-        ranks = [order.get(left + right, _END_RANK) for left, right in zip(parts, parts[1:], strict=False)]
+    while len(parts) > 2:
+        ranks = [order.get(left + right, _END_RANK) for left, right in pairwise(parts)]
         at = ranks.index(min(ranks))
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
     return parts[0], parts[1]

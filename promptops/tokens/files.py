@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 def from_file(path: Path) -> Vocabulary:
     """The vocabulary in a file; ``TokenizerError`` where it cannot be read."""
     if path.suffix.lower() == ".gguf":
-        from promptops.tokens.gguf import from_gguf  # noqa: PLC0415 - only for vocabularies of that kind
+        from promptops.tokens.gguf import from_gguf
 
         return from_gguf(path)
     return _from_json(path)
 
 
 def _from_json(path: Path) -> Vocabulary:
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
     try:
         engine = splintr.from_json_bytes(path.read_bytes())

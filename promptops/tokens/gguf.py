@@ -21,17 +21,19 @@ _VERSIONS = (2, 3)
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _LIMIT = 1 << 24
+_OTHERWISE = "pass its tokenizer.json as --tokenizer, or a name such as gemma3"
 _CONTROL = (2, 3, 4)
 """Token types that are no text: unknown, control, added by a user."""
 
 _SPLITS = {
-    "GPT2_PATTERN": ("gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de"),
+    "GPT2_PATTERN": ("gpt-2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "roberta-bpe"),
     "LLAMA3_PATTERN": (
-        "llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "midm-2.0", "lfm2", "dbrx", "smaug-bpe", "glm4", "chatglm-bpe",
+        "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "dbrx", "smaug-bpe",
+        "glm4", "chatglm-bpe",
     ),
-    "QWEN2_PATTERN": ("qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "solar-open", "megrez"),
+    "QWEN2_PATTERN": ("qwen2", "deepseek-r1-qwen", "stablelm2", "megrez"),
     "QWEN35_PATTERN": ("qwen35",),
-    "O200K_BASE_PATTERN": ("gpt-4o", "llama4", "o200k"),
+    "O200K_BASE_PATTERN": ("gpt-4o", "llama4"),
     "MISTRAL_V3_PATTERN": ("tekken",),
     "KIMI_PATTERN": ("kimi-k2",),
 }  # fmt: skip
@@ -49,16 +51,16 @@ def from_gguf(path: Path) -> Vocabulary:
         return _byte_pairs(path, tokens, values)
     if kind == "llama":
         return _pieces(path, tokens, values)
-    raise TokenizerError(f"{path} has a vocabulary of the kind {kind!r}; pass its tokenizer.json as --tokenizer")
+    raise TokenizerError(f"{path} has a vocabulary of the kind {kind!r}; {_OTHERWISE}")
 
 
 def _byte_pairs(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
     pre = values.get("tokenizer.ggml.pre", "gpt-2")
     pattern = next((pattern for pattern, names in _SPLITS.items() if pre in names), None)
     if pattern is None:
-        raise TokenizerError(f"{path} splits words in a way called {pre!r}; pass its tokenizer.json as --tokenizer")
+        raise TokenizerError(f"{path} splits words in a way called {pre!r}; {_OTHERWISE}")
     split = {"type": "Split", "pattern": {"Regex": getattr(splintr, pattern)}, "behavior": "Isolated", "invert": False}
     letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     document = {
@@ -84,18 +86,23 @@ def _byte_pairs(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabu
 def _added(tokens: list[str], values: dict[str, Any]) -> list[dict[str, object]]:
     kinds = values.get("tokenizer.ggml.token_type") or [1] * len(tokens)
     return [
-        {"id": rank, "content": token, "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+        {
+            "id": rank, "content": token, "special": True,
+            "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+        }
         for rank, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
         if kind in _CONTROL
     ]  # fmt: skip
 
 
 def _pieces(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
+    if values.get("tokenizer.ggml.add_space_prefix") is False:
+        raise TokenizerError(f"{path} adds no space before a text, which promptops cannot do; {_OTHERWISE}")
     scores = values.get("tokenizer.ggml.scores")
     if not isinstance(scores, list) or len(scores) != len(tokens):
-        raise TokenizerError(f"{path} has {len(tokens)} tokens without a score for each; pass its tokenizer.json as --tokenizer")
+        raise TokenizerError(f"{path} has {len(tokens)} tokens without a score for each; {_OTHERWISE}")
     try:
         engine = splintr.SpmTokenizer(tokens, scores)
     except ValueError as error:
@@ -142,7 +149,7 @@ class _Header:
                 found[key] = value
         return found
 
-    def _value(self, kind: int) -> Any:  # noqa: ANN401 - whatever the file says
+    def _value(self, kind: int) -> Any:
         if kind == _STRING:
             return self._string()
         if kind == _ARRAY:
@@ -154,7 +161,7 @@ class _Header:
             raise ValueError(f"a value has the unknown type {kind}")
         return self._number(_NUMBERS[kind])
 
-    def _number(self, code: str) -> Any:  # noqa: ANN401 - an integer, a float or a truth value
+    def _number(self, code: str) -> Any:
         return self._numbers(code, 1)[0]
 
     def _numbers(self, code: str, count: int) -> list[Any]:

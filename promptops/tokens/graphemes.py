@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from regex import Pattern
 
 
@@ -15,7 +14,7 @@ _PIECE = 64
 
 @cache
 def _cluster() -> Pattern[str]:
-    import regex  # noqa: PLC0415 - most texts never need it
+    import regex
 
     return regex.compile(r"\X", regex.DOTALL)
 

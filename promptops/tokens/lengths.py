@@ -49,5 +49,5 @@ class Lengths:
 def _entry(spelling: bytes) -> int:
     """Characters that begin in this token, with the mark of a token that begins inside one."""
     characters = min(len(spelling.translate(None, _CONTINUATION)), _CHARACTERS)
-    inside = _INSIDE if spelling and 0x80 <= spelling[0] < 0xC0 else 0  # noqa: PLR2004 - UTF-8's continuation bytes
+    inside = _INSIDE if spelling and 0x80 <= spelling[0] < 0xC0 else 0
     return characters | inside | _KNOWN

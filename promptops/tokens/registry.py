@@ -51,7 +51,7 @@ def counter(model: str | None = None, *, tokenizer: str | None = None, estimate:
 
 def encoding_of(model: str) -> str | None:
     """The vocabulary of a model by tiktoken's own table, or ``None`` where it has none."""
-    from tiktoken.model import encoding_name_for_model  # noqa: PLC0415 - 20 ms that a named vocabulary need not pay
+    from tiktoken.model import encoding_name_for_model
 
     if model.startswith("llama:"):
         return model.removeprefix("llama:")
@@ -78,7 +78,7 @@ def vocabulary(name: str) -> Vocabulary:
 
 def _build(name: str) -> Vocabulary:
     if name.lower().endswith((".json", ".gguf")) or Path(name).is_file():
-        from promptops.tokens.files import from_file  # noqa: PLC0415 - only for vocabularies that are files
+        from promptops.tokens.files import from_file
 
         return from_file(Path(name))
     if name in {"gpt2", "r50k_base", "p50k_base", "p50k_edit"}:
@@ -87,7 +87,7 @@ def _build(name: str) -> Vocabulary:
 
 
 def _bundled(name: str) -> Vocabulary:
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
     try:
         engine = splintr.Tokenizer.from_pretrained(name)
@@ -102,9 +102,11 @@ def _bundled(name: str) -> Vocabulary:
 
 def _rebuilt(name: str) -> Vocabulary:
     """GPT-2's family, which splintr does not carry, from the ranks that ship with promptops."""
-    import splintr  # noqa: PLC0415 - maps a 38 MB library
+    import splintr
 
-    from promptops.tokens.gpt2 import ranks_file  # noqa: PLC0415 - only for the oldest models
+    from promptops.tokens.gpt2 import ranks_file
 
     data = ranks_file(name)
-    return Vocabulary(name, splintr.Tokenizer.from_bytes(data, splintr.GPT2_PATTERN, {}), data.count(b"\n") + 1, additive=True)
+    return Vocabulary(
+        name, splintr.Tokenizer.from_bytes(data, splintr.GPT2_PATTERN, {}), data.count(b"\n") + 1, additive=True
+    )

@@ -22,10 +22,10 @@ _SLACK = 64
 
 
 def truncate(text: str, n: int, *, counter: Counter, keep: Keep = "head") -> str:
-    """``text`` cut to at most ``n`` tokens by ``counter``, as much of it as fits; no grapheme is cut in two.
+    """``text`` cut to at most ``n`` tokens by ``counter``, as much as fits; no grapheme is cut in two.
 
-    ``keep`` says what stays: its ``head``, its ``tail``, or ``both`` with a line ``…`` between them. A text that fits is
-    returned as it is; where not even the first grapheme fits, the result is empty. Raises ``UsageError`` for a
+    ``keep`` says what stays: its ``head``, its ``tail``, or ``both`` with a line ``…`` between them. A text that fits
+    is returned as it is; where not even the first grapheme fits, the result is empty. Raises ``UsageError`` for a
     negative ``n`` or another ``keep``.
     """
     if n < 0:

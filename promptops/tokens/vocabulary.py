@@ -26,7 +26,6 @@ _LOW_BLOCK = "▁".encode()
 """What SentencePiece vocabularies write for a space."""
 
 
-
 class Engine(Protocol):
     """The part of splintr's tokenizers that a vocabulary needs."""
 
@@ -78,7 +77,14 @@ class Vocabulary:
     exact = True
 
     def __init__(
-        self, name: str, engine: Engine, size: int, specials: Iterable[str] = (), *, additive: bool = False, line_split: bool = False,
+        self,
+        name: str,
+        engine: Engine,
+        size: int,
+        specials: Iterable[str] = (),
+        *,
+        additive: bool = False,
+        line_split: bool = False,
     ) -> None:
         self.name = name
         self.size = size
@@ -98,7 +104,7 @@ class Vocabulary:
 
     def encode_flat(self, text: str) -> NDArray[np.uint32]:
         """Ids of ``text`` as plain text; never raises."""
-        import numpy as np  # noqa: PLC0415 - counting alone needs no NumPy
+        import numpy as np
 
         return np.frombuffer(self._encode(text), np.uint32)
 
@@ -113,7 +119,7 @@ class Vocabulary:
     @cached_property
     def lengths(self) -> Lengths:
         """The table of how many characters each token stands for."""
-        from promptops.tokens.lengths import Lengths  # noqa: PLC0415 - counting alone needs no NumPy
+        from promptops.tokens.lengths import Lengths
 
         return Lengths(self)
 
@@ -132,9 +138,7 @@ class Vocabulary:
         return self._engine.encode_flat(text)
 
     def _spells_special(self, text: str) -> bool:
-        return any(
-            first in text and any(special in text for special in specials) for first, specials in self._markers
-        )
+        return any(first in text and any(special in text for special in specials) for first, specials in self._markers)
 
 
 def well_formed(text: str) -> str:

@@ -94,7 +94,8 @@ def test_an_unknown_command_or_option_is_wrong_usage(command: Command, words: tu
 
 def test_a_bad_chain_file_or_template_is_one_line(command: Command, docs: Path, tmp_path: Path) -> None:
     """With file and line; its store is not even made."""
-    steps = "steps:\n  map: {template: bad}\n  reduce: {template: summarize/reduce}\n  corpus: {template: summarize/corpus}\n"
+    rest = "  reduce: {template: summarize/reduce}\n  corpus: {template: summarize/corpus}\n"
+    steps = f"steps:\n  map: {{template: bad}}\n{rest}"
     chain = tmp_path / "own.yaml"
     chain.write_text("name: own\nplan: map_reduce\nsetings: {}\n" + steps)
     assert f"{chain}:3: setings: unknown key" in one_line(command("run", chain, docs), 2)

@@ -171,7 +171,7 @@ def test_templates_are_listed_and_shown(command: Command) -> None:
     assert [line.split("@")[0] for line in command("templates", "list").out.splitlines()] == names
     source = command("templates", "show", "summarize/map").out
     assert source.startswith("---\nname: summarize/map\n")
-    assert '{{ text | fence("document", title=title) }}' in source
+    assert '{{ text | fence("document", title=title' in source
 
 
 def test_a_bad_template_is_shown_all_the_same(command: Command, tmp_path: Path) -> None:

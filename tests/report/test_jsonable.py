@@ -68,7 +68,8 @@ def test_a_document_has_the_promised_keys() -> None:
     assert set(value) == DOCUMENT
     assert value["coverage"] == [{"start": 0, "end": 9, "status": "ok", "reason": None}]
     assert value["usage"] == {
-        "calls": 1, "input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 5, "reasoning_tokens": 2, "usd": 0.0012,
+        "calls": 1, "input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 5, "reasoning_tokens": 2,
+        "usd": 0.0012,
     }  # fmt: skip
     assert value["text"] == "요약"
 

@@ -1,0 +1,43 @@
+"""The table that forbids cuts inside graphemes never allows what Unicode's rules join."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import regex
+
+from promptops.chunking.costs import FORBIDDEN
+from promptops.chunking.grades import grade
+from promptops.tokens.graphemes import grapheme_ends
+
+ASSIGNED = [
+    point for point in range(0x110000) if unicodedata.category(chr(point)) not in {"Cs", "Co"} and point < 0xE1000
+]
+NEIGHBOURS = ["a", " ", "가", "ᄀ", "ᅡ", "क", "\u094d", "\u200d", "🇰", "👩", "\u0301", "\r", "\n", "\u0600", "漢", "ก"]
+
+
+def allowed(text: str, places: list[int]) -> np.ndarray:
+    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    ends = np.array([0, *places, len(text)], np.int64)
+    return grade(points, ends, "text").cost[1:-1] < FORBIDDEN
+
+
+def test_no_pair_that_joins_may_be_cut() -> None:
+    """Every code point there is, before and after one of each kind of neighbour."""
+    for neighbour in NEIGHBOURS:
+        for order in (lambda x, n=neighbour: x + n, lambda x, n=neighbour: n + x):
+            parts = [order(chr(point)) for point in ASSIGNED]
+            text = "\n".join(parts)
+            places = list(range(1, len(text), 3))
+            joined = np.array([len(regex.findall(r"\X", part)) == 1 for part in parts])
+            assert not (allowed(text, places) & joined).any()
+
+
+def test_graphemes_found_in_short_pieces_are_those_of_the_whole() -> None:
+    """Long runs of flags, families and marks are cut as the library cuts them at once."""
+    for part in ("🇰🇷🇯", "👩‍👩‍👧‍👦", "e\u0301\u0302", "क्षि", "\r\n", "각", "x", "ก็"):
+        for count in (1, 63, 64, 65, 200, 1001):
+            text = "." + part * count
+            assert grapheme_ends(text) == [match.end() for match in regex.finditer(r"\X", text)]
+    assert grapheme_ends("a" + "\u0301" * 5000) == [5001]
