@@ -157,9 +157,12 @@ def _dollars(value: float | str | Decimal | None) -> Decimal | None:
     if value is None:
         return None
     try:
-        return Decimal(str(value))
+        cap = Decimal(str(value))
     except ArithmeticError:
-        raise UsageError(f"--max-usd must be a number of US dollars, not {value!r}") from None
+        cap = Decimal("nan")
+    if not cap.is_finite():
+        raise UsageError(f"--max-usd must be a number of US dollars, not {value!r}")
+    return cap
 
 
 def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:

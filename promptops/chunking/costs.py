@@ -18,8 +18,8 @@ BROKEN_CLAUSE = 16
 BEFORE_BREAK = 25
 ORPHAN = 28
 """Between a heading and its text."""
-WORD = 30
-WRAP = 30
+WORD = 38
+WRAP = 38
 """A line break that only wraps a line."""
 INSIDE = 60
 """Inside a word."""

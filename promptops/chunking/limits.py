@@ -8,6 +8,8 @@ LEAST_CHARGE = 24
 TOKENS_PER_CHARGE = 40
 """What one more chunk costs, in the unit of the costs of borders: what it takes to turn a cut word into a sentence end,
 and more for large chunks, where good borders are plenty."""
+BEYOND = 8
+"""How much better a border must be for a chunk to pass the preferred size, where that saves no chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Limits:
     def charge(self) -> int:
         """What each chunk costs."""
         return max(LEAST_CHARGE, self.preferred // TOKENS_PER_CHARGE)
+
+    @property
+    def beyond(self) -> int:
+        """What a chunk over the preferred size costs more: as much as another chunk, and a little for its trouble."""
+        return self.charge + BEYOND
 
     def shrunk(self, by: int) -> Limits:
         """The same with a smaller budget."""

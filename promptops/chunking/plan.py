@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     Costs = NDArray[np.int32]
 
-BEYOND = 12
-"""What a chunk beyond the preferred size costs."""
-
 _UNREACHED = 1 << 30
 _TAIL_SLACK = 4
 _EVENED = 12
@@ -118,7 +115,7 @@ def _totals(cost: Costs, limits: Limits) -> Costs:
         last = min(first + block, size)
         totals = minima.of(best, first + beyond, last - first)
         if longer:
-            totals = np.minimum(totals, longer.of(best, first, last - first) + np.int32(BEYOND))
+            totals = np.minimum(totals, longer.of(best, first, last - first) + np.int32(limits.beyond))
         np.add(totals, charged[first:last], out=best[budget + first : budget + last])
     return best[budget:]
 
@@ -151,7 +148,7 @@ def _step_back(best: Costs, end: int, limits: Limits, *, last: bool) -> int | No
     totals = best[low : end if last else end - limits.least + 1]
     if limits.preferred < limits.budget:
         totals = totals.copy()
-        totals[: max(0, end - limits.preferred - low)] += BEYOND
+        totals[: max(0, end - limits.preferred - low)] += limits.beyond
     first = int(totals.argmin()) if len(totals) else 0
     lowest = int(totals[first]) if len(totals) else _UNREACHED
     if lowest >= _UNREACHED:

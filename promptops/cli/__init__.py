@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from promptops.errors import PromptopsError, UsageError
+
+if TYPE_CHECKING:
+    from typer.exceptions import TyperException
 
 
 def main() -> None:
     """Run the command line; every error is one line on stderr, and an exit status: 1 failed, 2 wrong usage."""
+    from typer.exceptions import TyperException
+
     from promptops.cli.app import app
 
     _prepare("stdout")
     _prepare("stderr")
     try:
         try:
-            app()
+            status = app(prog_name="promptops", standalone_mode=False)
         finally:
             sys.stdout.flush()
+    except TyperException as failure:
+        raise SystemExit(_misused(failure)) from None
     except PromptopsError as failure:
         from promptops.report.words import plain
 
@@ -33,6 +41,18 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _misused(failure: TyperException) -> int:
+    """Say in one line what is wrong with the command line; help that was asked for by giving nothing is shown whole."""
+    message = failure.format_message()
+    context = getattr(failure, "ctx", None)
+    if "\n" in message or context is None:
+        print(message, file=sys.stderr)
+    else:
+        print(f"promptops: {message.rstrip('.')}; see: {context.command_path} --help", file=sys.stderr)
+    return getattr(failure, "exit_code", 2)
 
 
 def _prepare(name: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from promptops import __version__
 from promptops.cli import options
 
 app = typer.Typer(
@@ -18,8 +19,25 @@ app = typer.Typer(
 )
 templates = typer.Typer(help="The prompt library: list, show, render, lint.", no_args_is_help=True)
 app.add_typer(templates, name="templates")
+tokens = typer.Typer(help="Vocabularies: export.", no_args_is_help=True)
+app.add_typer(tokens, name="tokens")
 
 ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="A chain's name, or a .yaml file of yours.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"promptops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version it is.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
 
 
 @app.command("summarize")
@@ -74,7 +92,7 @@ def run(
         window=window,
         base_url=base_url,
         store=options.store(store),
-        max_usd=options.dollars(max_usd),
+        max_usd=max_usd,
         max_tokens=max_tokens,
         concurrency=concurrency,
         timeout=timeout,
@@ -100,7 +118,7 @@ def plan(
     as_json: options.Json = False,
 ) -> None:
     """What a run would send: calls, tokens and money, per level. Offline; needs no key."""
-    from promptops.cli import looking
+    from promptops.cli import planning
 
     known = options.connection(
         tokenizer=tokenizer,
@@ -109,21 +127,51 @@ def plan(
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
     )
-    looking.plan(chain, paths, model, known, options.settings(setting), as_json=as_json)
+    planning.plan(chain, paths, model, known, options.settings(setting), as_json=as_json)
 
 
 @app.command("count")
 def count(
     paths: options.Paths,
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="A model's name.")] = None,
+    model: options.ModelName = None,
     tokenizer: options.Tokenizer = None,
+    chunks: Annotated[int | None, typer.Option(metavar="N", help="Also the chunks of at most N tokens.")] = None,
     estimate_tokens: options.EstimateTokens = False,
     as_json: options.Json = False,
 ) -> None:
     """Count tokens, per file and in all; by o200k_base unless a model or a vocabulary is named."""
-    from promptops.cli import looking
+    from promptops.cli import counting
 
-    raise typer.Exit(looking.count(paths, model, tokenizer, estimate=estimate_tokens, as_json=as_json))
+    counted_by = counting.by(model, tokenizer, estimate=estimate_tokens)
+    raise typer.Exit(counting.count(paths, counted_by, chunks, as_json=as_json))
+
+
+@app.command("chunks")
+def chunks(
+    paths: options.Paths,
+    size: Annotated[int, typer.Option("--tokens", metavar="N", help="The most tokens a chunk may have.")] = 4_000,
+    overlap: Annotated[int, typer.Option(metavar="N", help="Tokens of whole sentences repeated from before.")] = 0,
+    model: options.ModelName = None,
+    tokenizer: options.Tokenizer = None,
+    estimate_tokens: options.EstimateTokens = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a chunk.")] = False,
+) -> None:
+    """Show how documents would be split: the span in characters, the tokens and the beginning of every chunk."""
+    from promptops.cli import counting
+
+    counted_by = counting.by(model, tokenizer, estimate=estimate_tokens)
+    raise typer.Exit(counting.chunks(paths, counted_by, size, overlap, as_json=as_json))
+
+
+@tokens.command("export")
+def tokens_export(
+    name: Annotated[str, typer.Argument(metavar="ENCODING", help="o200k_base, cl100k_base, r50k_base, …")],
+    to: Annotated[str | None, typer.Option(metavar="DIR", help="The folder; default tiktoken's own cache.")] = None,
+) -> None:
+    """Put an encoding into tiktoken's cache, hash-checked, so that tiktoken works without a network."""
+    from promptops.cli import counting
+
+    counting.export_vocabulary(name, to)
 
 
 @app.command("ledger")
@@ -134,9 +182,9 @@ def ledger(
     as_json: options.Json = False,
 ) -> None:
     """What was spent, summed by run, chain, step, template, document, model or day."""
-    from promptops.cli import looking
+    from promptops.cli import spending
 
-    looking.ledger(by, run, options.store(store), as_json=as_json)
+    spending.ledger(by, run, options.store(store), as_json=as_json)
 
 
 @app.command("inspect")
@@ -147,9 +195,14 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """What a local model is and what memory it needs, from its header alone."""
-    from promptops.cli import looking
+    from promptops.cli import printing
+    from promptops.local.inspect import inspect as look
 
-    looking.inspect(path, context, parallel, as_json=as_json)
+    found = look(path, context=context, parallel=parallel)
+    if as_json:
+        printing.json(found.as_dict())
+    else:
+        printing.table(None, list(found.lines()), right=0)
 
 
 @templates.command("list")

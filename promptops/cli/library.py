@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from promptops.cli import tables
-from promptops.cli.progress import note
+from promptops.cli import printing
+from promptops.cli.printing import note
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.library import SUFFIX, read
@@ -22,9 +22,9 @@ def show_all(*, as_json: bool) -> None:
     library = Library()
     found = [library.template(name).head for name in library.names()]
     if as_json:
-        tables.json([{"name": head.name, "version": head.version, "description": head.description} for head in found])
+        printing.json([{"name": head.name, "version": head.version, "description": head.description} for head in found])
     else:
-        tables.show(None, [(f"{head.name}@{head.version}", head.description) for head in found], right=0)
+        printing.table(None, [(f"{head.name}@{head.version}", head.description) for head in found], right=0)
 
 
 def show(name: str) -> None:
@@ -42,7 +42,7 @@ def render(name: str, values: list[str], model: str | None, *, as_json: bool) ->
             {"role": message.role, "content": message.content, "tokens": by.count(message.content)}
             for message in prompt.messages
         ]
-        tables.json({"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by)})
+        printing.json({"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by)})
         return
     for message in prompt.messages:
         print(f"--- {message.role}\n{message.content}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,9 @@ from promptops.errors import UsageError
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - is standard input.")]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="SPEC", help="extractive, openai:NAME or scripted:FILE.")]
+ModelName = Annotated[
+    str | None, typer.Option("--model", "-m", metavar="NAME", help="The model whose tokenizer counts.")
+]
 Tokenizer = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Vocabulary of a model that is not known (o200k_base, llama3, a file)."),
@@ -54,25 +56,12 @@ def settings(given: list[str] | None) -> dict[str, Any]:
     return pairs
 
 
-def dollars(given: str | None) -> Decimal | None:
-    """US dollars; raises ``UsageError`` where that is no amount of money."""
-    if given is None:
-        return None
-    try:
-        amount = Decimal(given)
-    except ArithmeticError:
-        amount = Decimal("nan")
-    if not amount.is_finite():
-        raise UsageError(f"--max-usd {given!r}: not a number of US dollars, such as 2 or 0.50")
-    return amount
-
-
 def store(given: str | None) -> str:
     """The store file: as given, ``PROMPTOPS_STORE``, or one in the user's state folder."""
     if given or (given := os.environ.get("PROMPTOPS_STORE")):
         return given
-    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.local/state")
-    return os.path.join(state, "promptops", "store.db")
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.local/state"
+    return str(Path(state).expanduser() / "promptops" / "store.db")
 
 
 def connection(**given: Any) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from promptops.cli.printing import note
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
-from promptops.report.jsonable import printable
-from promptops.report.words import dollars, duration, plain, plural
+from promptops.report.encoding import printable
+from promptops.report.words import dollars, duration, plural
 from promptops.types import Totals
 
 if TYPE_CHECKING:
@@ -143,11 +144,6 @@ def observer(cap: Decimal | None) -> Plain:
     if sys.stderr.isatty() and _moves():
         return Live(cap)
     return Plain()
-
-
-def note(text: str, command: str = "") -> None:
-    """One line on stderr; ``command`` is to be copied, so it stays as it is."""
-    print(f"promptops: {plain(text)}{command}", file=sys.stderr, flush=True)
 
 
 def _moves() -> bool:

@@ -7,14 +7,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from promptops import api
 from promptops.cli import progress
-from promptops.cli.spool import spooled
+from promptops.cli.printing import note
 from promptops.client import Client
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as driver
@@ -23,6 +23,7 @@ from promptops.drivers.run import Result
 from promptops.plans.results import DocumentResult
 from promptops.prices import FREE
 from promptops.report import jsonable
+from promptops.report.encoding import printable
 from promptops.report.folder import INDEX, Folder
 from promptops.report.words import dollars, duration, plain, plural, spent
 from promptops.types import Tags, Totals
@@ -46,13 +47,12 @@ class Asked:
 
 def run(asked: Asked) -> int:
     """Run it and print what came of it; returns the exit status."""
-    with api.connect(asked.model, **asked.connection) as client, spooled(asked.paths) as given:
-        job = api.job(asked.chain, given.paths, client.backend, asked.settings)
-        job = replace(job, sources=[given.source(source) for source in job.sources])
+    with api.connect(asked.model, **asked.connection) as client:
+        job = api.job(asked.chain, asked.paths, client.backend, asked.settings)
         try:
             result = asyncio.run(_run(asked, job, client))
         except KeyboardInterrupt:
-            progress.note("stopped; what is paid for is kept. To go on: ", command())
+            note("stopped; what is paid for is kept. To go on: ", command())
             return INTERRUPTED
     _conclude(result, asked.out)
     return EXIT[result.status]
@@ -89,7 +89,7 @@ async def _estimate(asked: Asked, job: Job, client: Client) -> Estimate | None:
         return None
     replies = None if client.fresh else client.replies
     estimate = await estimating.estimate(job, replies)
-    progress.note(
+    note(
         f"expected: {spent(estimate.expected)}; at most {dollars(estimate.most.usd)}, "
         f"{estimate.most.tokens:,} tokens" + (f"; {plural(estimate.stored, 'reply')} stored" if estimate.stored else "")
     )
@@ -170,7 +170,7 @@ class _Text:
 
     def add(self, result: DocumentResult) -> None:
         if result.text:
-            heading = "" if self._alone else f"## {jsonable.printable(result.source)}\n\n"
+            heading = "" if self._alone else f"## {printable(result.source)}\n\n"
             print(self._shown(f"{heading}{result.text}\n"), flush=True)
 
     def end(self, result: Result) -> None:
@@ -179,15 +179,15 @@ class _Text:
 
 
 def _conclude(result: Result, out: Path | None) -> None:
-    progress.note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
+    note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
     if out is not None:
-        progress.note(f"written to {out / INDEX}")
+        note(f"written to {out / INDEX}")
     if result.reason and result.stopped:
-        progress.note(result.reason)
+        note(result.reason)
     if result.corpus is not None and result.corpus.error:
-        progress.note(f"overview: {result.corpus.error}")
+        note(f"overview: {result.corpus.error}")
     if result.status == "incomplete" or result.stopped:
-        progress.note("to go on, paying nothing twice: ", command())
+        note("to go on, paying nothing twice: ", command())
 
 
 def command() -> str:

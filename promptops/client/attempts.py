@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from promptops.budget import Amount, Budget
 from promptops.client.verdict import Patience, Verdict, verdict
-from promptops.client.wrappers import Complete
+from promptops.client.wrappers import Complete, Halt
 from promptops.errors import CallError, PromptopsError, StoreError
 from promptops.store import Ledger
 from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
@@ -83,15 +83,17 @@ class Budgeted:
 
 
 class Admitted:
-    """Lets a bounded number of attempts be in flight, first come, first served."""
+    """Lets a bounded number of attempts be in flight, first come, first served; none of a run that has halted."""
 
-    def __init__(self, inner: Complete, concurrency: int) -> None:
+    def __init__(self, inner: Complete, concurrency: int, halt: Halt) -> None:
         self._inner = inner
+        self._halt = halt
         self._places = asyncio.Semaphore(concurrency)
 
     async def complete(self, call: Call) -> Reply:
         """The reply, once there was a place."""
         async with self._places:
+            self._halt.check(call)
             return await self._inner(call)
 
 

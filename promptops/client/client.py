@@ -12,7 +12,7 @@ from typing import Self
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
 from promptops.client.verdict import Patience
-from promptops.client.wrappers import Coalesced, Complete, Halting, Sized, Stored
+from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
 from promptops.store import Database, Ledger, Overhead, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
@@ -85,12 +85,12 @@ class Client:
 
     def _door(self) -> Complete:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
-        backend, identity = self.backend, self.backend.identity
+        backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        complete = Admitted(complete, self.concurrency).complete
+        complete = Admitted(complete, self.concurrency, halt).complete
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Retried(complete, self._patience).complete
-        complete = Halting(complete).complete
+        complete = Halting(complete, halt).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Coalesced(complete, identity).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete

@@ -129,24 +129,42 @@ def contents_tokens(backend: Backend, call: Call) -> int:
     return sum(count(message.content) for message in call.messages) + schema
 
 
+class Halt:
+    """Which runs have met an error that every further call of theirs would meet as well."""
+
+    def __init__(self) -> None:
+        self._answered: set[str] = set()
+        self._errors: dict[str, CallError] = {}
+
+    def check(self, call: Call) -> None:
+        """Raise that error where the run of ``call`` has met one."""
+        if call.tags.run in self._errors:
+            raise self._errors[call.tags.run]
+
+    def answered(self, call: Call) -> None:
+        """A call of this run got its answer."""
+        self._answered.add(call.tags.run)
+
+    def failed(self, call: Call, error: CallError) -> None:
+        """A call of this run ended in ``error``."""
+        if stops(error, answered=call.tags.run in self._answered):
+            self._errors[call.tags.run] = error
+
+
 class Halting:
     """Sends nothing more of a run once an error has shown that every further call would fail the same way."""
 
-    def __init__(self, inner: Complete) -> None:
+    def __init__(self, inner: Complete, halt: Halt) -> None:
         self._inner = inner
-        self._answered: set[str] = set()
-        self._halted: dict[str, CallError] = {}
+        self._halt = halt
 
     async def complete(self, call: Call) -> Reply:
         """The reply, or at once the error that stopped the sending."""
-        run = call.tags.run
-        if run in self._halted:
-            raise self._halted[run]
+        self._halt.check(call)
         try:
             reply = await self._inner(call)
         except CallError as error:
-            if stops(error, answered=run in self._answered):
-                self._halted[run] = error
+            self._halt.failed(call, error)
             raise
-        self._answered.add(run)
+        self._halt.answered(call)
         return reply

@@ -36,8 +36,11 @@ def format_of(name: str) -> str:
     return FORMATS.get(os.path.splitext(name)[1].lower(), "text")  # noqa: PTH122 -- pathlib doubles the import time
 
 
-def title_of(text: str, format_: str, name: str) -> str:
-    """The title a document gives itself (front matter, a ``Title:`` field, its first heading), else its file's stem."""
+def title_of(text: str, format_: str) -> str:
+    """The title a document gives itself: front matter, a ``Title:`` field, its first heading; empty for none.
+
+    A file's name is no title: a document that is renamed stays the same document.
+    """
     head = text[:TITLE_WITHIN]
     found = ""
     if format_ == "markdown":
@@ -46,18 +49,13 @@ def title_of(text: str, format_: str, name: str) -> str:
         found = _title_field(head) or _rst_heading(head)
     elif format_ == "text":
         found = _title_field(head)
-    return tidy(found) or stem(name)
+    return tidy(found)
 
 
 def tidy(title: str) -> str:
     """A title in one line, without the markup of Markdown."""
     plain = _MARKUP.sub("", _LINK.sub(r"\1", " ".join(title.split()))).strip()
     return plain if len(plain) <= MAX_TITLE else plain[: MAX_TITLE - 1] + "…"
-
-
-def stem(name: str) -> str:
-    """The file's name without folder and ending; nothing for standard input."""
-    return "" if name == "-" else os.path.splitext(os.path.basename(name))[0]  # noqa: PTH119, PTH122 -- as above
 
 
 def _front_matter(head: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptops.documents import convert, html
 from promptops.documents.decode import decode
-from promptops.documents.describe import format_of, stem, tidy, title_of
+from promptops.documents.describe import format_of, tidy, title_of
 from promptops.documents.read import read, read_stdin
 from promptops.documents.walk import STDIN
 from promptops.errors import DocumentError
@@ -56,7 +56,7 @@ def _from_bytes(source: Source, data: bytes) -> Document:
 def _converted(source: Source, data: bytes, kind: str) -> Document:
     converter, format_ = _CONVERTERS[kind]
     text, title = converter(data)
-    return Document(source.name, text, format_, tidy(title) or title_of(text, format_, source.name), "binary")
+    return Document(source.name, text, format_, tidy(title) or title_of(text, format_), "binary")
 
 
 def _document(source: Source, text: str, encoding: str) -> Document:
@@ -66,10 +66,9 @@ def _document(source: Source, text: str, encoding: str) -> Document:
         format_ = "text"
     if format_ == "html" or (format_ == "text" and html.looks_like_html(text)):
         markdown, title = html.to_markdown(text)
-        name = tidy(title) or title_of(markdown, "markdown", source.name)
+        name = tidy(title) or title_of(markdown, "markdown")
         return Document(source.name, markdown, "markdown", name, encoding)
-    title = title_of(text, format_, source.name) if text.strip() else stem(source.name)
-    return Document(source.name, text, format_, title, encoding)
+    return Document(source.name, text, format_, title_of(text, format_), encoding)
 
 
 def _clean(text: str) -> str:

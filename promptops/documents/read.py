@@ -6,10 +6,14 @@ import errno
 import os
 import stat
 import sys
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 from promptops.errors import DocumentError
 
 TRIES = 3
+_STDIN: WeakKeyDictionary[object, bytes | str] = WeakKeyDictionary()
+_STDIN_LOCK = Lock()
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _KINDS = (
     (stat.S_ISFIFO, "is a named pipe; pass - and redirect it to standard input"),
@@ -40,17 +44,21 @@ def read(path: str) -> bytes:
 
 
 def read_stdin() -> bytes | str:
-    """All of standard input: bytes, or the text where a program has put a text stream in its place."""
+    """All of standard input: bytes, or the text where a program has put a text stream in its place.
+
+    It can be read only once and is remembered, since an estimate and the run after it both read every document.
+    """
     if sys.stdin is None:
         message = "is closed; name a file"
         raise DocumentError(message)
-    stream = getattr(sys.stdin, "buffer", sys.stdin)
-    try:
-        data: bytes | str = stream.read()
-    except (OSError, ValueError) as error:
-        message = f"cannot be read: {error}"
-        raise DocumentError(message) from error
-    return data
+    with _STDIN_LOCK:
+        if sys.stdin not in _STDIN:
+            try:
+                _STDIN[sys.stdin] = getattr(sys.stdin, "buffer", sys.stdin).read()
+            except (OSError, ValueError) as error:
+                message = f"cannot be read: {error}"
+                raise DocumentError(message) from error
+        return _STDIN[sys.stdin]
 
 
 def _read_once(path: str) -> bytes | None:

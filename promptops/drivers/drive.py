@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from promptops.errors import PromptopsError
 from promptops.plans.plan import Plan, Read, Report, Request, Start, Started
 from promptops.types import Call, Document, Reply, Source
+
+
+_LONG = 200_000
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,19 @@ class _Outcome:
         if self.error is not None:
             raise self.error
         return self.value
+
+
+def _step(plan: Plan[Any], value: Any, error: PromptopsError | None) -> tuple[bool, Any]:
+    """Move a plan on by one answer: true and its next request, or false and its result."""
+    try:
+        return True, plan.send(value) if error is None else plan.throw(error)
+    except StopIteration as stop:
+        return False, stop.value
+
+
+def _takes_long(answer: object) -> bool:
+    """Whether what a plan does next would keep the event loop from its calls: it is about to split a long text."""
+    return isinstance(answer, Document) and len(answer.text) > _LONG
 
 
 class Driver:
@@ -53,10 +71,10 @@ class Driver:
         value: Any = None
         error: PromptopsError | None = None
         while True:
-            try:
-                request = plan.send(value) if error is None else plan.throw(error)
-            except StopIteration as stop:
-                return stop.value
+            step = partial(_step, plan, value, error)
+            going, request = await asyncio.to_thread(step) if _takes_long(value) else step()
+            if not going:
+                return request
             try:
                 value, error = await self._respond(request), None
             except PromptopsError as failure:

@@ -91,13 +91,13 @@ def document(source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
     except DocumentError as failure:
         return DocumentResult(source.name, "failed", error=str(failure)), 1.0
     if not _says_something(read.text):
-        span = (Span(0, len(read.text), "empty"),) if read.text else ()
-        return DocumentResult(source.name, "empty", coverage=span, error="there is no text in it"), 1.0
+        blank = (Span(0, len(read.text), "empty"),) if read.text else ()
+        return DocumentResult(source.name, "empty", coverage=blank, error="there is no text in it"), 1.0
     try:
         mapped = _Mapped(read, spec)
     except UsageError as failure:
-        span = Span(0, len(read.text), "failed", str(failure))
-        return DocumentResult(source.name, "failed", coverage=(span,), error=str(failure)), 1.0
+        uncut = (Span(0, len(read.text), "failed", str(failure)),)
+        return DocumentResult(source.name, "failed", coverage=uncut, error=str(failure)), 1.0
     return (yield from mapped.result()), mapped.ratio
 
 

@@ -15,7 +15,8 @@ from typing import IO, Self
 from promptops.drivers.run import Result
 from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
-from promptops.report.jsonable import document, dumps, printable
+from promptops.report.encoding import dumps, printable
+from promptops.report.jsonable import document
 from promptops.report.words import plain, spent
 
 INDEX = "index.md"

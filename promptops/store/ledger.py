@@ -75,19 +75,15 @@ class Ledger:
             self._complete(row, error.code, 0, Usage(), Decimal(0), seconds, error.request_id)
 
     def rows(self, by: Grouping, run: str | None = None) -> list[Row]:
-        """Sums by ``by``, the largest first; of one run where ``run`` is given.
-
-        Raises ``UsageError`` for another key than one of ``GROUPINGS``.
-        """
-        if by not in GROUPINGS:
-            raise UsageError(f"a ledger is not summed by {by!r}: choose one of {', '.join(GROUPINGS)}")
+        """Sums by ``by``, the largest first; of one run where ``run`` is given."""
+        by = grouping(by)
         key = "date(a.at, 'unixepoch', 'localtime')" if by == "day" else "n.name"
         join = "" if by == "day" else f"JOIN names n ON n.id = a.{by}"
         where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
         statement = f"SELECT {key}, {_SUMS} FROM attempts a {join} {where} {_ORDER}"  # noqa: S608 - by is one of ours
         return [_row(values) for values in self._database.query(statement, () if run is None else (run,))]
 
-    def _complete(  # noqa: PLR0917 - one column each
+    def _complete(
         self, row: int, status: str, calls: int, usage: Usage, usd: Decimal | None, seconds: float, request: str | None
     ) -> None:
         self._database.execute(
@@ -95,6 +91,14 @@ class Ledger:
             " picodollars = ?, estimated = ?, seconds = ?, request = ? WHERE id = ?",
             (status, calls, *_tokens(usage), _pico(usd), usage.estimated, seconds, request, row),
         )
+
+
+def grouping(by: str) -> Grouping:
+    """``by`` as a key of the ledger; raises ``UsageError`` where it is none."""
+    found: Grouping | None = next((key for key in GROUPINGS if key == by), None)
+    if found is None:
+        raise UsageError(f"the ledger is not summed by {by!r}: choose one of {', '.join(GROUPINGS)}")
+    return found
 
 
 def _tokens(usage: Usage) -> Sequence[int]:

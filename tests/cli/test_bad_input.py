@@ -45,8 +45,8 @@ def one_line(said: Any, status: int) -> str:
         (("summarize", "{docs}", "--set", "chunk_tokens=1"), "setting chunk_tokens='1'"),
         (("plan", "summarize", "{docs}", "--set", "model=x"), "no setting is named 'model'"),
         (("plan", "summarize", "{docs}", "--set", "window=5"), "no setting is named 'window'"),
-        (("summarize", "{docs}", "--max-usd", "lots"), "--max-usd 'lots': not a number of US dollars"),
-        (("summarize", "{docs}", "--max-usd", "nan"), "--max-usd 'nan': not a number of US dollars"),
+        (("summarize", "{docs}", "--max-usd", "lots"), "--max-usd must be a number of US dollars, not 'lots'"),
+        (("summarize", "{docs}", "--max-usd", "nan"), "--max-usd must be a number of US dollars, not 'nan'"),
         (("summarize", "{docs}", "--max-usd", "-1"), "--max-usd must be more than 0"),
         (("summarize", "{docs}", "--max-tokens", "0"), "--max-tokens must be more than 0"),
         (("summarize", "{docs}", "--concurrency", "0"), "--concurrency must be at least 1"),
@@ -64,7 +64,7 @@ def one_line(said: Any, status: int) -> str:
         (("count", "{docs}/nothing"), "does not exist"),
         (("count", "{docs}", "--tokenizer", "nothing"), "nothing"),
         (("count", "{docs}", "-m", "nobody-knows-it"), "--tokenizer"),
-        (("ledger", "--by", "colour"), "--by 'colour': choose one of run, chain, step"),
+        (("ledger", "--by", "colour"), "by 'colour': choose one of run, chain, step"),
         (("ledger", "--store", "{docs}/no.db"), "no store at"),
         (("inspect", "{docs}/no.gguf"), "no.gguf"),
         (("inspect", "{docs}/a.txt"), "a.txt"),
@@ -85,11 +85,8 @@ def test_wrong_usage_is_one_line(command: Command, docs: Path, words: tuple[str,
     ],
 )  # fmt: skip
 def test_an_unknown_command_or_option_is_wrong_usage(command: Command, words: tuple[str, ...]) -> None:
-    """Exit status 2, and what is wrong in the last line."""
-    said = command(*words)
-    assert (said.status, said.out) == (2, "")
-    assert "Traceback" not in said.err
-    assert said.lines[-1].startswith("Error: ")
+    """Exit status 2, and where the help is."""
+    assert "see: promptops" in one_line(command(*words), 2)
 
 
 def test_a_bad_chain_file_or_template_is_one_line(command: Command, docs: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_line_ends_are_line_feeds(tmp_path: Path) -> None:
 def test_an_empty_file_is_an_empty_document(name: str, tmp_path: Path) -> None:
     """Of any kind; its format is one that documents have."""
     document = _load(tmp_path / name, b"")
-    assert (document.text, document.title) == ("", "a")
+    assert (document.text, document.title) == ("", "")
     assert document.format in {"markdown", "rst", "text"}
 
 

@@ -1,4 +1,4 @@
-"""What commands print beside a run's results: JSON, and aligned columns that fit any script."""
+"""What commands print: notes, JSON, and aligned columns that fit any script."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from promptops.report.jsonable import dumps
+from promptops.report.encoding import dumps
+from promptops.report.words import dollars, plain
+from promptops.types import Totals
+
+FIGURES = ("calls", "tokens in", "cached", "tokens out", "US dollars")
+
+
+def note(text: str, command: str = "") -> None:
+    """One line on stderr; ``command`` is to be copied, so it stays as it is."""
+    print(f"promptops: {plain(text)}{command}", file=sys.stderr, flush=True)
 
 
 def json(value: Any) -> None:
@@ -14,7 +23,13 @@ def json(value: Any) -> None:
     print(dumps(value, sys.stdout))
 
 
-def show(head: Sequence[str] | None, rows: Sequence[Sequence[str]], *, right: int | None = None) -> None:
+def figures(totals: Totals) -> tuple[str, ...]:
+    """The columns of ``FIGURES``."""
+    tokens = (totals.calls, totals.input_tokens, totals.cached_input_tokens, totals.output_tokens)
+    return (*(f"{number:,}" for number in tokens), dollars(totals.usd))
+
+
+def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], *, right: int | None = None) -> None:
     """Print columns; figures to the right. ``right`` is how many columns from the left are figures (default: all but
     the first).
     """
