@@ -107,12 +107,12 @@ class Splitter:
 
 def peers() -> dict[str, Summarizer]:
     """sumy's three, each taking its best sentences while they fit, in the order of the document."""
-    from sumy.nlp.stemmers import Stemmer  # noqa: PLC0415 - heavy, and only for this comparison
-    from sumy.parsers.plaintext import PlaintextParser  # noqa: PLC0415
-    from sumy.summarizers.lex_rank import LexRankSummarizer  # noqa: PLC0415
-    from sumy.summarizers.lsa import LsaSummarizer  # noqa: PLC0415
-    from sumy.summarizers.text_rank import TextRankSummarizer  # noqa: PLC0415
-    from sumy.utils import get_stop_words  # noqa: PLC0415
+    from sumy.nlp.stemmers import Stemmer
+    from sumy.parsers.plaintext import PlaintextParser
+    from sumy.summarizers.lex_rank import LexRankSummarizer
+    from sumy.summarizers.lsa import LsaSummarizer
+    from sumy.summarizers.text_rank import TextRankSummarizer
+    from sumy.utils import get_stop_words
 
     def of(kind: type) -> Summarizer:
         def run(page: Page, words: int) -> str:

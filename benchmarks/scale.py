@@ -18,18 +18,69 @@ import tempfile
 import time
 from pathlib import Path
 
-WORDS = (
-    "river bridge harbour engine council ticket winter signal account letter garden machine number village surface "
-    "border season market teacher valley record answer supply window station morning weather library question market "
-    "강 다리 항구 기관 회의 겨울 신호 편지 정원 기계 마을 국경 계절 시장 교사 기록 대답 창문 아침 날씨 도서관 질문"
-).split()
+WORDS = [
+    "river",
+    "bridge",
+    "harbour",
+    "engine",
+    "council",
+    "ticket",
+    "winter",
+    "signal",
+    "account",
+    "letter",
+    "garden",
+    "machine",
+    "number",
+    "village",
+    "surface",
+    "border",
+    "season",
+    "market",
+    "teacher",
+    "valley",
+    "record",
+    "answer",
+    "supply",
+    "window",
+    "station",
+    "morning",
+    "weather",
+    "library",
+    "question",
+    "market",
+    "강",
+    "다리",
+    "항구",
+    "기관",
+    "회의",
+    "겨울",
+    "신호",
+    "편지",
+    "정원",
+    "기계",
+    "마을",
+    "국경",
+    "계절",
+    "시장",
+    "교사",
+    "기록",
+    "대답",
+    "창문",
+    "아침",
+    "날씨",
+    "도서관",
+    "질문",
+]
 SCRIPT = "default: The page says that the harbour was closed in winter and the bridge was mended in spring.\n"
 
 
 def page(chance: random.Random) -> str:
     sentences = (" ".join(chance.choices(WORDS, k=12)).capitalize() + "." for _ in range(25))
     body = list(sentences)
-    return f"# {' '.join(chance.choices(WORDS, k=3))}\n\n" + "\n\n".join(" ".join(body[n : n + 5]) for n in range(0, 25, 5))
+    return f"# {' '.join(chance.choices(WORDS, k=3))}\n\n" + "\n\n".join(
+        " ".join(body[n : n + 5]) for n in range(0, 25, 5)
+    )
 
 
 def write(folder: Path, number: int) -> None:
@@ -44,7 +95,9 @@ def run(model: str, folder: Path, work: Path) -> dict[str, float]:
     store = work / "store.db"
     command = [sys.executable, "-m", "promptops", "summarize", str(folder), "--model", model, "--store", str(store)]
     start = time.perf_counter()
-    process = subprocess.Popen([*command, "--out", str(work / "out")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "--out", str(work / "out")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status:

@@ -1,6 +1,6 @@
 """What starting costs: wall time of whole processes, interleaved, medians and differences in milliseconds.
 
-    python benchmarks/startup.py [--runs N]
+python benchmarks/startup.py [--runs N]
 """
 
 from __future__ import annotations

@@ -148,9 +148,7 @@ def _sources(paths: Paths) -> list[Source]:
     named = [part for part in given if not isinstance(part, Source)]
     if len(named) == len(given):
         return documents.find(named)
-    return [
-        source for part in given for source in ([part] if isinstance(part, Source) else documents.find([part]))
-    ]
+    return [source for part in given for source in ([part] if isinstance(part, Source) else documents.find([part]))]
 
 
 def _dollars(value: float | str | Decimal | None) -> Decimal | None:

@@ -139,9 +139,7 @@ class Totals:
     @classmethod
     def of(cls, usage: Usage, usd: Decimal | None) -> Totals:
         """One attempt's usage as totals."""
-        return cls(
-            1, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens, usd
-        )
+        return cls(1, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens, usd)
 
     @classmethod
     def sum(cls, parts: Iterable[Totals]) -> Totals:

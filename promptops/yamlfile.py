@@ -23,7 +23,7 @@ _DEPTH = 32
 Place = tuple[str | int, ...]
 
 
-class _Complaint(Exception):
+class _ComplaintError(Exception):
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
         self.line = line
@@ -39,7 +39,7 @@ def validated(model: type[ModelT], text: str, where: str, error: type[UsageError
     lines: dict[Place, int] = {}
     try:
         data = _read(text, lines)
-    except _Complaint as complaint:
+    except _ComplaintError as complaint:
         raise error(f"{where}:{complaint.line + first_line}: {complaint}") from None
     try:
         return model.model_validate(data)
@@ -56,7 +56,7 @@ def line_of(text: str, *place: str | int) -> int:
 
 def _read(text: str, lines: dict[Place, int]) -> object:
     if len(text) > _LIMIT:
-        raise _Complaint(0, f"over {_LIMIT // 1024} KiB of YAML; this should be a few lines")
+        raise _ComplaintError(0, f"over {_LIMIT // 1024} KiB of YAML; this should be a few lines")
     try:
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -68,22 +68,24 @@ def _read(text: str, lines: dict[Place, int]) -> object:
         return {} if node is None else yaml.safe_load(text)
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
-        raise _Complaint(mark.line if mark else 0, f"not valid YAML: {failure.problem or failure.context}") from None
+        raise _ComplaintError(
+            mark.line if mark else 0, f"not valid YAML: {failure.problem or failure.context}"
+        ) from None
     except yaml.reader.ReaderError as failure:
         line = text.count("\n", 0, failure.position)
-        raise _Complaint(line, f"not valid YAML: the character U+{failure.character:04X} is not allowed") from None
+        raise _ComplaintError(line, f"not valid YAML: the character U+{failure.character:04X} is not allowed") from None
     except ValueError as failure:
-        raise _Complaint(0, f"not valid YAML: a date or number is none: {failure}") from None
+        raise _ComplaintError(0, f"not valid YAML: a date or number is none: {failure}") from None
 
 
 def _check(event: yaml.Event, depth: int) -> None:
     line = event.start_mark.line if event.start_mark else 0
     if depth > _DEPTH:
-        raise _Complaint(line, f"nested over {_DEPTH} deep; two or three should do")
+        raise _ComplaintError(line, f"nested over {_DEPTH} deep; two or three should do")
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        raise _Complaint(line, "anchors and aliases (& and *) are not allowed here")
+        raise _ComplaintError(line, "anchors and aliases (& and *) are not allowed here")
     if getattr(event, "tag", None):
-        raise _Complaint(line, "tags (!) are not allowed here; quote the text")
+        raise _ComplaintError(line, "tags (!) are not allowed here; quote the text")
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
@@ -93,7 +95,7 @@ def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise _Complaint(key.start_mark.line, f"the key {name!r} stands twice")
+                raise _ComplaintError(key.start_mark.line, f"the key {name!r} stands twice")
             seen.add(name)
             yield (*place, name), key.start_mark.line
             yield from (found for found in _places(value, (*place, name)) if found[0] != (*place, name))

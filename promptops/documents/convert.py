@@ -68,7 +68,7 @@ def docx(data: bytes) -> tuple[str, str]:
         raise DocumentError(_damaged("Word file", error)) from error
 
 
-def _converter(module: str, kind: str) -> Any:  # noqa: ANN401 -- a module
+def _converter(module: str, kind: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ImportError as error:
@@ -81,19 +81,19 @@ def _converter(module: str, kind: str) -> Any:  # noqa: ANN401 -- a module
     return found
 
 
-def _require_readable(opened: Any) -> None:  # noqa: ANN401 -- pypdf.PdfReader, which is optional
+def _require_readable(opened: Any) -> None:
     """Many PDFs are encrypted with an empty password: only their printing is restricted."""
     if opened.is_encrypted and not opened.decrypt(""):
         message = "is an encrypted PDF; save it without its password"
         raise DocumentError(message)
 
 
-def _pages(opened: Any) -> Iterator[str]:  # noqa: ANN401 -- pypdf.PdfReader, which is optional
+def _pages(opened: Any) -> Iterator[str]:
     for page in opened.pages:
         yield page.extract_text().strip()
 
 
-def _pdf_title(opened: Any) -> str:  # noqa: ANN401 -- pypdf.PdfReader, which is optional
+def _pdf_title(opened: Any) -> str:
     title = opened.metadata.title if opened.metadata else None
     return " ".join(str(title).split()) if title else ""
 
@@ -103,7 +103,7 @@ def _no_image(_: object) -> dict[str, str]:
 
 
 def _check_size(data: bytes) -> None:
-    import zipfile  # noqa: PLC0415 -- a fifth of this package's import time, and needed for Word files only
+    import zipfile
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(item.file_size for item in archive.infolist())

@@ -252,7 +252,7 @@ _UNLIKELY = [*_EBCDIC, *_PROVED]
 
 
 def _second_opinion(data: bytes) -> tuple[str, ...]:
-    from charset_normalizer import from_bytes  # noqa: PLC0415 -- heavy, and needed for few files
+    from charset_normalizer import from_bytes
 
     best = from_bytes(data, cp_exclusion=_UNLIKELY).best()
     return () if best is None or _CONTROLS.search(str(best)) else (best.encoding,)

@@ -18,8 +18,11 @@ _ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"\n]*)\"")
 _FOCUS = re.compile(r"^[ \t]*(?:focus|초점)[ \t]*[:：][ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
 
 _NUMBERS = {
-    **{word: n for n, word in enumerate("one two three four five six seven eight nine ten".split(), 1)},
-    **{word: n for n, word in enumerate("한 두 세 네 다섯 여섯 일곱 여덟 아홉 열".split(), 1)},
+    **{
+        word: n
+        for n, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1)
+    },
+    **{word: n for n, word in enumerate(["한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열"], 1)},
 }
 _NUMBER = rf"(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,9}}|(?<!\w)(?:{'|'.join(_NUMBERS)}))"
 _UNITS = {

@@ -68,7 +68,7 @@ class Page:
     candidates: list[Candidate] = field(default_factory=list)
 
 
-def read(texts: Sequence[str], format: str = "markdown", title: str = "") -> Page:  # noqa: A002 - the word documents use
+def read(texts: Sequence[str], format: str = "markdown", title: str = "") -> Page:
     """Take a text apart, or the parts of one, given in order.
 
     What stands under references, licences and the like is left out, unless that is all there is. Where there is neither
@@ -96,7 +96,7 @@ def _title_field(text: str, found: list[Block]) -> str:
 class _Reader:
     """Walks the blocks of one part and remembers which section it is in."""
 
-    def __init__(self, text: str, format: str, page: Page, part: int) -> None:  # noqa: A002
+    def __init__(self, text: str, format: str, page: Page, part: int) -> None:
         self.text, self.format, self.page, self.part = text, format, page, part
         self.blocks = blocks(text, format)
         self.roles: list[tuple[int, float]] = []
@@ -167,9 +167,7 @@ class _Reader:
                 self.in_section += 1
                 self.begun = True
 
-    def candidate(  # noqa: PLR0913
-        self, start: int, end: int, plain: str, *, words: int, weight: float, number: int = 0
-    ) -> Candidate:
+    def candidate(self, start: int, end: int, plain: str, *, words: int, weight: float, number: int = 0) -> Candidate:
         """One candidate with what is known of where it stands."""
         return Candidate(
             start,
@@ -186,7 +184,7 @@ class _Reader:
         )
 
 
-def heading_text(source: str, format: str) -> str:  # noqa: A002
+def heading_text(source: str, format: str) -> str:
     """A heading's words, without its underline."""
     lines = [line for line in source.strip().split("\n") if _LETTER.search(line) or any(c.isdigit() for c in line)]
     return plain_text(lines[0], format) if lines else ""

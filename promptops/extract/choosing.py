@@ -21,9 +21,7 @@ _SAME = 0.95  # a likeness from which two sentences are one
 Whole = npt.NDArray[np.int64]
 
 
-def choose(  # noqa: PLR0913
-    scores: Floats, vectors: Vectors, *, costs: Whole, room: Whole, follows: Whole, parts: Whole
-) -> list[int]:
+def choose(scores: Floats, vectors: Vectors, *, costs: Whole, room: Whole, follows: Whole, parts: Whole) -> list[int]:
     """The numbers of the chosen sentences, best first.
 
     ``costs`` has a row for each unit (words, tokens …) and a column for each sentence; no row of the chosen adds up to

@@ -67,7 +67,11 @@ class Ranking:
 
 
 def rank(
-    text: str | Sequence[str], *, format: str = "markdown", title: str = "", focus: str = ""  # noqa: A002
+    text: str | Sequence[str],
+    *,
+    format: str = "markdown",
+    title: str = "",
+    focus: str = "",
 ) -> Ranking:
     """Rank the sentences of ``text``, or of several parts in order, each of which then gets its share of a summary.
 
@@ -77,7 +81,12 @@ def rank(
 
 
 def summarize(
-    text: str, *, words: int, format: str = "markdown", title: str = "", focus: str = ""  # noqa: A002
+    text: str,
+    *,
+    words: int,
+    format: str = "markdown",
+    title: str = "",
+    focus: str = "",
 ) -> str:
     """At most ``words`` words of ``text``: its most telling sentences, in its order, without markup.
 

@@ -23,7 +23,7 @@ _RST = re.compile(
 _MARKDOWN = re.compile(r"^#{1,6} \S|^```|^~~~|\]\([^)\s]+\)|^\|[ :-]*-[ :|-]*\|[ \t]*$|\A---\n", re.MULTILINE)
 
 
-def blocks(text: str, format: str = "markdown") -> list[Block]:  # noqa: A002 - the word documents use
+def blocks(text: str, format: str = "markdown") -> list[Block]:
     """The blocks of ``text``, in order, covering it without a gap; any text has some reading, so nothing is raised.
 
     ``format`` is ``markdown``, ``rst``, ``html``, ``text`` or ``code``; another name is read as plain text. Linear in

@@ -49,7 +49,7 @@ _EMPTY_BRACKETS = re.compile(r"\s?[(\[]\s*[)\]]")
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,10}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
 
 
-def plain_text(text: str, format: str = "markdown") -> str:  # noqa: A002 - the word documents use
+def plain_text(text: str, format: str = "markdown") -> str:
     """``text`` as a reader sees it: one line without markers and inline markup; code keeps its name."""
     text = _MARKER.sub("", _QUOTE.sub("", text) if ">" in text else text, count=1)
     if _ANY_MARK.search(text):
@@ -57,7 +57,7 @@ def plain_text(text: str, format: str = "markdown") -> str:  # noqa: A002 - the 
     return _SPACE.sub(" ", text).strip()
 
 
-def _unmark(text: str, format: str) -> str:  # noqa: A002
+def _unmark(text: str, format: str) -> str:
     """Literals are held aside first, since stars and brackets in code aren't markup."""
     held: list[str] = []
 

@@ -87,9 +87,7 @@ class Scanner:
         if not self._found:
             return [Block("paragraph", 0, len(self.text))] if self.text else []
         starts = [0, *(start for _, start, _ in self._found[1:]), len(self.text)]
-        return [
-            Block(kind, starts[i], starts[i + 1], level) for i, (kind, _, level) in enumerate(self._found)
-        ]
+        return [Block(kind, starts[i], starts[i + 1], level) for i, (kind, _, level) in enumerate(self._found)]
 
 
 def _lines(text: str) -> list[Line]:

@@ -33,7 +33,9 @@ class Model(BaseChatModel):
     def _llm_type(self) -> str:
         return "test"
 
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **more: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **more: Any
+    ) -> ChatResult:
         self.seen.append((messages, more))
         if self.failure is not None:
             raise self.failure
@@ -102,7 +104,7 @@ def test_a_spec_names_a_model_a_class_or_a_function(tmp_path: Path, monkeypatch:
         load("shelf:nothing")
     with pytest.raises(NotFoundError, match="no_such_module"):
         load("no_such_module:model")
-    with pytest.raises(UsageError, match="package.module:attribute"):
+    with pytest.raises(UsageError, match="write it as langchain:"):
         load("shelf")
     with po.connect("langchain:shelf:model", tokenizer="o200k_base", window=8_000) as client:
         result = po.run("summarize", [po.Source("a", text="Some text.")], client)

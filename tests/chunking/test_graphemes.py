@@ -14,7 +14,8 @@ from promptops.tokens.graphemes import grapheme_ends
 POINTS = [
     point
     for point in range(0x110000)
-    if unicodedata.category(chr(point)) not in {"Cs", "Co", "Cn", "Lo"} or (point % 61 == 0 and not 0xD800 <= point < 0xE000)
+    if unicodedata.category(chr(point)) not in {"Cs", "Co", "Cn", "Lo"}
+    or (point % 61 == 0 and not 0xD800 <= point < 0xE000)
 ]
 NEIGHBOURS = ["a", " ", "가", "ᄀ", "ᅡ", "क", "\u094d", "\u200d", "🇰", "👩", "\u0301", "\r", "\n", "\u0600", "漢", "ก"]
 

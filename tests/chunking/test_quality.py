@@ -122,7 +122,9 @@ def test_log_lines_stay_whole() -> None:
 def test_chunks_are_few_and_even(budget: int) -> None:
     """Prose takes few chunks more than its tokens need, and none but the last is under half of the budget."""
     rng = random.Random(3)
-    text = "".join("Word " + "word " * rng.randint(3, 18) + "end. " + ("\n\n" if rng.random() < 0.1 else "") for _ in range(4000))
+    text = "".join(
+        "Word " + "word " * rng.randint(3, 18) + "end. " + ("\n\n" if rng.random() < 0.1 else "") for _ in range(4000)
+    )
     chunks = split(text, budget, O200K)
     assert len(chunks) <= 1.15 * O200K.count(text) / budget + 1
     assert all(chunk.tokens >= budget // 2 for chunk in chunks[:-1])
