@@ -158,7 +158,7 @@ def good_border(text: Text, at: int) -> bool:
     return bool(gap and (KOREAN.search(bare) or SPACED.match(before[-1])))
 
 
-def judge(  # noqa: PLR0917 - one text, one chunker
+def judge(
     score: Score, text: Text, pieces: list[str], counts: list[int] | None, budget: int, count: Callable[[str], int]
 ) -> None:
     """Add what the chunks of one text are like."""

@@ -21,14 +21,14 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 
 
-def run(command: list[str], server: FakeOpenAI, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], server: FakeOpenAI | None, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """In a folder that has nothing but the examples, with a server of ours in the provider's place."""
     if not (tmp_path / "examples").exists():
         (tmp_path / "examples").symlink_to(ROOT / "examples")
+    ours = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY} if server else {}
     environment = {
         **os.environ,
-        "OPENAI_BASE_URL": server.base_url,
-        "OPENAI_API_KEY": KEY,
+        **ours,
         "PROMPTOPS_STORE": str(tmp_path / "store.db"),
         "PYTHONPATH": str(ROOT),
     }
@@ -58,13 +58,12 @@ def test_the_readmes_commands_run(line: str, fake_openai: FakeOpenAI, tmp_path: 
     assert ledger.returncode == 0, ledger.stderr
 
 
-def test_the_readmes_plan_is_what_plan_prints(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+def test_the_readmes_plan_is_what_plan_prints(tmp_path: Path) -> None:
     """To the token; prices are other people's to change."""
     (block,) = blocks("console")
     line, shown = block.split("\n", 1)
-    done = run([sys.executable, "-m", *shlex.split(line.removeprefix("$ "))], fake_openai, tmp_path)
+    done = run([sys.executable, "-m", *shlex.split(line.removeprefix("$ "))], None, tmp_path)
     assert re.sub(r"\$\S+", "$", done.stdout) == re.sub(r"\$\S+", "$", shown)
-    assert not fake_openai.requests
 
 
 def test_the_readmes_template_is_the_examples() -> None:

@@ -28,7 +28,8 @@ SENTENCES = {
     "Arabic": "هذا سؤال؟ وهذه جملة أخرى. ",
 }
 ENDS = {
-    "English": ("sea.",), "quoted": ('so?"', "was."), "Korean": ("니다.", "았다."), "Korean without stops": ("니다", "어요"),
+    "English": ("sea.",), "quoted": ('so?"', "was."), "Korean": ("니다.", "았다."),
+    "Korean without stops": ("니다", "어요"),
     "Japanese": ("。", "」"), "Chinese": ("。", "？", "”"), "Hindi": ("।",), "Arabic": ("؟", "."),
 }  # fmt: skip
 
@@ -103,7 +104,8 @@ def test_wrapped_lines_are_not_sentence_ends() -> None:
 def test_code_is_cut_between_blocks() -> None:
     """Functions that fit are not torn."""
     text = "".join(
-        f"def function_{i}(value):\n    total = value\n\n    for x in range(10):\n        total += x\n    return total\n\n\n"
+        f"def function_{i}(value):\n    total = value\n\n"
+        "    for x in range(10):\n        total += x\n    return total\n\n\n"
         for i in range(200)
     )
     for chunk in split(text, 200, O200K, format="code"):

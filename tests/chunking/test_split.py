@@ -1,10 +1,11 @@
-"""Chunks are lossless, within budget, counted exactly and never cut a grapheme, whatever the text and the vocabulary."""
+"""Chunks are lossless, within budget, counted exactly and never cut a grapheme, whatever text and vocabulary."""
 
 from __future__ import annotations
 
 import random
 import sysconfig
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,14 @@ from promptops.types import Chunk, Counter
 O200K = counter(tokenizer="o200k_base")
 FORMATS = ["text", "markdown", "rst", "html", "code"]
 PARTS = [
-    "\n", "\r\n", "\n\n", " ", "  ", "\t", "/", "The", " end. ", "Mr. Kim said so. ", "don't", "?!", "。", "、", "他", "漢字",
-    "안녕하세요 ", "했다. ", "그는 갔다 ", "12345", "<|endoftext|>", "<s>", "[INST]", "👩‍👩‍👧‍👦", "🇰🇷", "e\u0301", "क्ष", "\ud800", "\u200b", "\xa0",
-    "\u3000", "```\n", "```python\nx = 1\n```\n", "| a | b |\n", "# Title\n\n", "- item\n", "...", '"', "”", "x" * 40, "=====\n",
-    "กำ", "ᄒ", "ᅡ", "ᆫ", "\ufeff", "\x00", "\x0b", "\x85", "\u2028", "\u200d", "\ufe0f", "ನಾ", "    ", "return x\n", "。」", "Ünï",
+    "\n", "\r\n", "\n\n", " ", "  ", "\t", "/", "The", " end. ", "Mr. Kim said so. ", "don't", "?!", "。",
+    "、", "他", "漢字",
+    "안녕하세요 ", "했다. ", "그는 갔다 ", "12345", "<|endoftext|>", "<s>", "[INST]", "👩‍👩‍👧‍👦", "🇰🇷",
+    "e\u0301", "क्ष", "\ud800", "\u200b", "\xa0",
+    "\u3000", "```\n", "```python\nx = 1\n```\n", "| a | b |\n", "# Title\n\n", "- item\n", "...", '"', "”",
+    "x" * 40, "=====\n",
+    "กำ", "ᄒ", "ᅡ", "ᆫ", "\ufeff", "\x00", "\x0b", "\x85", "\u2028", "\u200d", "\ufe0f", "ನಾ", "    ",
+    "return x\n", "。」", "Ünï",
 ]  # fmt: skip
 TEXTS = st.one_of(
     st.lists(st.sampled_from(PARTS), max_size=120).map("".join),
@@ -140,7 +145,8 @@ def test_a_budget_below_one_grapheme_is_an_error_that_names_it(at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "overlap", "preferred"), [(0, 0, None), (-3, 0, None), (10, 6, None), (10, -1, None), (10, 0, 11), (10, 0, 0), (10, 3, 8)]
+    ("budget", "overlap", "preferred"), [(0, 0, None), (-3, 0, None), (10, 6, None), (10, -1, None), (10, 0,
+    11), (10, 0, 0), (10, 3, 8)]
 )  # fmt: skip
 def test_sizes_that_contradict_each_other_are_an_error(budget: int, overlap: int, preferred: int | None) -> None:
     """What cannot be kept is refused before the text is read."""
@@ -185,7 +191,7 @@ def test_how_a_stream_is_cut_changes_nothing(cuts: list[int]) -> None:
     """The pieces that a text arrives in do not show in its chunks."""
     text = "A sentence of some words. 그리고 한국어 문장입니다.\n\n" * 1200
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     assert list(stream(pieces, 100, O200K, overlap=20)) == split(text, 100, O200K, overlap=20)
 
 

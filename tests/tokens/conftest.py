@@ -28,5 +28,5 @@ def tiktoken_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def oracle(tiktoken_cache: Path) -> Callable[[str], tiktoken.Encoding]:
-    """tiktoken's own encodings by name."""
+    """Tiktoken's own encodings by name."""
     return cache(tiktoken.get_encoding)

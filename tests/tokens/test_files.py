@@ -158,7 +158,8 @@ def test_a_gguf_without_a_vocabulary_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "model.gguf"])
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"a": 1}', b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 16, b"\xff\xfe\0", b"GGUF\x09\0\0\0" + b"\0" * 16]
+    "content", [b"", b"{", b'{"a": 1}', b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 16, b"\xff\xfe\0",
+    b"GGUF\x09\0\0\0" + b"\0" * 16]
 )  # fmt: skip
 def test_a_file_that_is_no_tokenizer_is_an_error(name: str, content: bytes, tmp_path: Path) -> None:
     """The message is one line that names the file."""

@@ -55,7 +55,10 @@ def test_the_tokenizer_wins_over_the_model() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["The quick brown fox jumps over the lazy dog. " * 20, "다람쥐 헌 쳇바퀴에 타고파. " * 20, "吾輩は猫である。名前はまだ無い。" * 20, "def f(x):\n    return x\n" * 20],
+    [
+        "The quick brown fox jumps over the lazy dog. " * 20, "다람쥐 헌 쳇바퀴에 타고파. " * 20,
+        "吾輩は猫である。名前はまだ無い。" * 20, "def f(x):\n    return x\n" * 20,
+    ],
     ids=["English", "Korean", "Japanese", "code"],
 )  # fmt: skip
 def test_an_estimate_says_so_and_errs_high(text: str) -> None:

@@ -18,13 +18,15 @@ from promptops.types import Counter
 
 ENCODINGS = sorted(openai_public.ENCODING_CONSTRUCTORS)
 SPECIALS = [
-    "<|endoftext|>", "<|fim_prefix|>", "<|endofprompt|>", "<|system|>", "<|im_start|>", "<|think|>", "<s>", "</s>", "<unk>",
-    "<bos>", "<eos>", "<pad>", "[INST]", "[/INST]", "[MASK]", "[CLS]", "<think>", "<｜User｜>", "<|eot_id|>", "|||EMAIL_ADDRESS|||",
+    "<|endoftext|>", "<|fim_prefix|>", "<|endofprompt|>", "<|system|>", "<|im_start|>", "<|think|>", "<s>",
+    "</s>", "<unk>", "<bos>", "<eos>", "<pad>", "[INST]", "[/INST]", "[MASK]", "[CLS]", "<think>", "<｜User｜>",
+    "<|eot_id|>", "|||EMAIL_ADDRESS|||",
 ]  # fmt: skip
 FRAGMENTS = st.sampled_from(
     [
-        *SPECIALS, "\n", "\r\n", "  ", "\t", "Hello", " world", "'S", "don't", "123456", "안녕하세요", "한국어 문장입니다.", "日本語。",
-        "中文，", "👩‍👩‍👧‍👦", "🇰🇷", "e\u0301", "ﬁ", "ǅ", "٣", "\x00", "\u2028", "\xa0", "\ud800", "\udfff", "\ud83d\ude00", "ก็", "क्ष", "/", "...",
+        *SPECIALS, "\n", "\r\n", "  ", "\t", "Hello", " world", "'S", "don't", "123456", "안녕하세요",
+        "한국어 문장입니다.", "日本語。", "中文，", "👩‍👩‍👧‍👦", "🇰🇷", "e\u0301", "ﬁ", "ǅ", "٣", "\x00", "\u2028", "\xa0", "\ud800",
+        "\udfff", "\ud83d\ude00", "ก็", "क्ष", "/", "...",
     ]
 )  # fmt: skip
 ANY_TEXT = st.one_of(
@@ -94,7 +96,8 @@ def test_an_unknown_id_stands_for_no_text() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 10**6, " " * 10**6, "가나다" * 333_333, "👩‍👩‍👧‍👦" * 30_000, "\n" * 10**6, "aGVsbG8gd29ybGQ" * 60_000, "ok\ud800" * 100_000],
+    ["a" * 10**6, " " * 10**6, "가나다" * 333_333, "👩‍👩‍👧‍👦" * 30_000, "\n" * 10**6,
+    "aGVsbG8gd29ybGQ" * 60_000, "ok\ud800" * 100_000],
     ids=["letter", "spaces", "hangul", "emoji", "breaks", "base64", "surrogates"],
 )  # fmt: skip
 def test_hard_texts_have_counts(text: str) -> None:
