@@ -225,13 +225,14 @@ def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None
 def templates_render(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     values: Annotated[list[str] | None, typer.Option("-v", "--value", metavar="KEY=VALUE", help="An input.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Whose tokens to count.")] = None,
+    model: options.ModelName = None,
+    store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
     """The messages for these inputs, and their tokens. KEY=@FILE reads the value from a file."""
     from promptops.cli import library
 
-    library.render(name, values or [], model, as_json=as_json)
+    library.render(name, values or [], model, options.store(store), as_json=as_json)
 
 
 @templates.command("lint")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from promptops.backends.spec import backend
 from promptops.cli import printing
 from promptops.cli.printing import note
 from promptops.errors import TemplateError, UsageError
@@ -14,6 +15,7 @@ from promptops.prompts.library import SUFFIX, read
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
 from promptops.report.words import plural
+from promptops.store import Around, Database, Overhead
 from promptops.tokens import counter
 
 
@@ -32,21 +34,38 @@ def show(name: str) -> None:
     print(read(Library().path(name)), end="")
 
 
-def render(name: str, values: list[str], model: str | None, *, as_json: bool) -> None:
-    """Print the rendered messages and their tokens."""
+def render(name: str, values: list[str], model: str | None, store: str, *, as_json: bool) -> None:
+    """Print the rendered messages and their tokens; with a model also what its provider adds around them."""
     template = _library(name).template(name)
     prompt = template.render(**dict(_value(template, pair) for pair in values))
     by = counter(model, tokenizer=None if model else "o200k_base")
+    around = _around(model, len(prompt.messages), store) if model else None
     if as_json:
         messages = [
             {"role": message.role, "content": message.content, "tokens": by.count(message.content)}
             for message in prompt.messages
         ]
-        printing.json({"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by)})
+        found = {"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by), "exact": by.exact}
+        added = {"around": around.tokens, "learned_from": around.replies} if around else {}
+        printing.json({**found, **added})
         return
     for message in prompt.messages:
         print(f"--- {message.role}\n{message.content}\n")
-    note(f"{prompt.template}: {prompt.tokens(by):,} tokens by {by.name}")
+    note(f"{prompt.template}: {prompt.tokens(by):,} tokens by {by.name}{_added(around)}")
+
+
+def _around(model: str, messages: int, store: str) -> Around:
+    """What the provider adds, as far as the store has learned it from this model's replies."""
+    asked = backend(model if ":" in model else f"openai:{model}")
+    database = Database(store if Path(store).exists() else None)
+    return Overhead(database, asked.identity, asked.overhead).around(messages)
+
+
+def _added(around: Around | None) -> str:
+    if around is None:
+        return ""
+    known = f"learned from {plural(around.replies, 'reply')}" if around.replies else "assumed until a reply shows it"
+    return f", exact; {around.tokens:,} more around the messages, {known}"
 
 
 def lint(names: list[str]) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from promptops.store import GROUPINGS
 from promptops.tokens import counter
+from tests.fake_openai import FakeOpenAI
 
 Command = Callable[..., Any]
 Script = Callable[..., str]
@@ -266,3 +267,39 @@ def test_a_model_file_is_inspected(command: Command, tmp_path: Path) -> None:
     assert said.json["architecture"] == "llama"
     assert json.dumps(said.json)
     assert "llama" in command("inspect", tmp_path / "tiny.gguf").out
+
+
+def test_a_rendered_prompts_count_says_what_is_exact_and_what_was_learned(
+    command: Command, docs: Path, store: Path, openai_environment: FakeOpenAI,
+) -> None:
+    """What the provider adds is assumed until its replies have shown it."""
+    words = ("templates", "render", "summarize/map", "-v", "text=hello", "-m", "gpt-4o-mini", "--store", store)
+    assert "tokens by o200k_base, exact; 24 more around the messages, assumed" in command(*words).err
+    command("summarize", docs / "a.txt", "-m", "openai:gpt-4o-mini", "--store", store)
+    assert "exact; 11 more around the messages, learned from 1 reply" in command(*words).err
+
+
+def test_count_shows_what_the_chunks_would_be(command: Command, docs: Path) -> None:
+    """Their number and sizes, per file and in all."""
+    said = command("count", docs, "--chunks", 16, "--json")
+    found = json.loads(said.out)
+    assert found["chunks"] == sum(len(file["chunks"]) for file in found["files"])
+    assert all(size <= 16 for file in found["files"] for size in file["chunks"])
+    assert "chunk" in command("count", docs, "--chunks", 16).out
+
+
+def test_chunks_prints_spans_that_tile_the_document(command: Command, docs: Path) -> None:
+    """As lines of JSON with the texts, or as a table."""
+    said = command("chunks", docs / "a.txt", "--tokens", 16, "--json")
+    pieces = [json.loads(line) for line in said.out.splitlines()]
+    assert "".join(piece["text"] for piece in pieces) == (docs / "a.txt").read_text(encoding="utf-8")
+    assert [piece["start"] for piece in pieces] == [0, *(piece["end"] for piece in pieces[:-1])]
+    assert f"{len(pieces)} chunk" in command("chunks", docs / "a.txt", "--tokens", 16).out
+
+
+def test_tokens_export_fills_a_folder_for_tiktoken(command: Command, tmp_path: Path) -> None:
+    """By the name that tiktoken looks for."""
+    said = command("tokens", "export", "o200k_base", "--to", tmp_path / "cache")
+    assert said.status == 0
+    assert Path(said.out.strip()).parent == tmp_path / "cache"
+    assert command("tokens", "export", "nothing", "--to", tmp_path).status == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,8 +26,8 @@ SPECIALS = [
 FRAGMENTS = st.sampled_from(
     [
         *SPECIALS, "\n", "\r\n", "  ", "\t", "Hello", " world", "'S", "don't", "123456", "안녕하세요",
-        "한국어 문장입니다.", "日本語。", "中文，", "👩‍👩‍👧‍👦", "🇰🇷", "e\u0301", "ﬁ", "ǅ", "٣", "\x00", "\u2028", "\xa0", "\ud800",
-        "\udfff", "\ud83d\ude00", "ก็", "क्ष", "/", "...",
+        "한국어 문장입니다.", "日本語。", "中文，", "👩‍👩‍👧‍👦", "🇰🇷", "e\u0301", "ﬁ", "ǅ", "٣", "\x00", "\u2028",
+        "\xa0", "\ud800", "\udfff", "\ud83d\ude00", "ก็", "क्ष", "/", "...",
     ]
 )  # fmt: skip
 ANY_TEXT = st.one_of(
@@ -87,6 +88,13 @@ def test_token_bytes_spell_the_text(text: str) -> None:
     """The bytes of a text's tokens, put together, are the text in UTF-8."""
     found = vocabulary("o200k_base")
     assert b"".join(found.token_bytes(token) for token in found.encode_flat(text).tolist()) == text.encode()
+
+
+def test_qwen_composes_the_text_first() -> None:
+    """Qwen's own tokenizer reads decomposed Hangul as the syllables that it makes up; llama's does not."""
+    syllables, letters = "한국어", unicodedata.normalize("NFD", "한국어")
+    assert vocabulary("qwen3").encode_flat(letters).tolist() == vocabulary("qwen3").encode_flat(syllables).tolist()
+    assert vocabulary("llama3").count(letters) > vocabulary("llama3").count(syllables)
 
 
 def test_an_unknown_id_stands_for_no_text() -> None:
