@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 from promptops import chains, documents, tokens
-from promptops.backends.spec import Options, backend
+from promptops.backends.spec import Options, backend, checked
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.client import CONCURRENCY
@@ -23,7 +24,7 @@ from promptops.errors import PriceError, UsageError, WindowError
 from promptops.plans.spec import Model
 from promptops.prompts import Library
 from promptops.prompts.template import Template
-from promptops.store import Database
+from promptops.store import Database, Replies
 from promptops.tokens.truncate import Keep
 from promptops.types import Backend, Source
 
@@ -47,16 +48,17 @@ def connect(
     timeout: float | None = None,
     estimate_tokens: bool = False,
 ) -> Client:
-    """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE``) or for a backend of your own.
+    """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
     (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
     a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
+    A backend of your own says these five itself.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
     options = Options(tokenizer, window, base_url, timeout, estimate_tokens)
-    chosen = backend(model, options) if isinstance(model, str) else model
+    chosen = _chosen(model, options)
     cap = _dollars(max_usd)
     if cap is not None and chosen.price is None:
         raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
@@ -86,13 +88,11 @@ def plan(
     ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before its first call.
     """
     known = {name: options.pop(name) for name in _SAID_OF_A_MODEL & options.keys()}
-    chosen = backend(model, Options(**known)) if isinstance(model, str) else model
-    replies = None
-    if store is not None and Path(store).exists():
-        from promptops.store import Replies
-
-        replies = Replies(Database(store))
-    return _blocking(estimating.estimate(job(chain, paths, chosen, options), replies))
+    planned = job(chain, paths, _chosen(model, Options(**known)), options)
+    if store is None or not Path(store).exists():
+        return _blocking(estimating.estimate(planned))
+    with closing(Database(store)) as database:
+        return _blocking(estimating.estimate(planned, Replies(database)))
 
 
 async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
@@ -100,11 +100,11 @@ async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **
 
     What goes wrong with one document is in its result. Raises ``UsageError`` before anything is sent.
     """
-    connected = connect(client) if isinstance(client, str) else client
-    try:
-        return await running.run(job(chain, paths, connected.backend, settings), connected)
-    finally:
-        await connected.aclose()
+    if isinstance(client, str):
+        with connect(client) as connected:
+            return await arun(chain, paths, connected, **settings)
+    async with client.in_use():
+        return await running.run(job(chain, paths, client.backend, settings), client)
 
 
 def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
@@ -142,9 +142,15 @@ def template(name: str) -> Template:
     return Library().template(name)
 
 
+def _chosen(model: str | Backend, options: Options) -> Backend:
+    return backend(model, options) if isinstance(model, str) else checked(model)
+
+
 def _sources(paths: Paths) -> list[Source]:
     """Paths looked up on disk, texts in memory as they are, in the order given."""
     given = [paths] if isinstance(paths, (str, PathLike, Source)) else list(paths)
+    if not given:
+        raise UsageError("no document was given; name a file, a folder or a Source")
     named = [part for part in given if not isinstance(part, Source)]
     if len(named) == len(given):
         return documents.find(named)
@@ -169,18 +175,29 @@ def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
+    with ThreadPoolExecutor(1, "promptops") as threads:
+        runner = _Runner(coroutine)
+        outcome = threads.submit(asyncio.run, runner.run())
         try:
-            outcome.append(asyncio.run(coroutine))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
+            return outcome.result()
+        except KeyboardInterrupt:
+            runner.stop()
+            raise
 
-    thread = threading.Thread(target=work, name="promptops")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+
+class _Runner:
+    """A coroutine in another thread that can be stopped from this one."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._going: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None = None
+
+    async def run(self) -> T:
+        self._going = asyncio.get_running_loop(), asyncio.current_task()
+        return await self._coroutine
+
+    def stop(self) -> None:
+        loop, task = self._going or (None, None)
+        if loop is not None and task is not None:
+            with suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(task.cancel)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,7 +68,7 @@ class Budget:
             self._settled = _plus(self._settled, used)
             waiting, self._waiting = self._waiting, []
         for loop, future in waiting:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # its loop has been closed, so nobody waits there
                 loop.call_soon_threadsafe(_wake, future)
 
     def _fits(self, *amounts: Amount) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ class LangChain:
     def __init__(self, spec: str, model: BaseChatModel, counter: Counter, window: int | None = None) -> None:
         name = str(getattr(model, "model_name", None) or getattr(model, "model", None) or "")
         self.name = f"langchain:{spec}"
-        self.identity = f"{self.name} {_set_to(model)}"
+        # Hashed, since the store keeps it and a model's settings can hold a key.
+        self.identity = f"{self.name}#{hashlib.sha256(repr(_set_to(model)).encode()).hexdigest()[:16]}"
         self.window = window if window is not None else prices.window(name)
         self.counter = counter
         self.price: Price | None = prices.price(name) if name else None
@@ -70,7 +72,7 @@ class LangChain:
 def load(spec: str) -> BaseChatModel:
     """The chat model that ``package.module:attr`` names; a function or class is called without arguments.
 
-    Raises ``NotFoundError`` where it is not there, ``UsageError`` where it is no chat model.
+    Raises ``NotFoundError`` where it is not there, ``UsageError`` where it is no chat model or cannot be made.
     """
     module, colon, attribute = spec.partition(":")
     if not colon:
@@ -81,9 +83,11 @@ def load(spec: str) -> BaseChatModel:
         raise UsageError("LangChain models need an extra: pip install 'promptops[langchain]'") from None
     try:
         found = getattr(import_module(module), attribute)
+        model = found if isinstance(found, BaseChatModel) else found() if callable(found) else found
     except (ImportError, AttributeError) as failure:
-        raise NotFoundError(f"langchain:{spec}: {failure}") from None
-    model = found if isinstance(found, BaseChatModel) else found() if callable(found) else found
+        raise NotFoundError(f"langchain:{spec}: {_line(failure)}") from None
+    except Exception as failure:  # noqa: BLE001 - the module and its models may raise anything
+        raise UsageError(f"langchain:{spec} cannot be made: {_line(failure)}") from failure
     if not isinstance(model, BaseChatModel):
         raise UsageError(f"langchain:{spec} is a {type(model).__name__}, not a LangChain chat model")
     return model
@@ -96,13 +100,24 @@ def _set_to(model: BaseChatModel) -> dict[str, Any]:
 
 
 def _sampling(call: Call) -> dict[str, Any]:
-    given = {"max_tokens": call.max_output_tokens, "temperature": call.sampling.temperature, "seed": call.sampling.seed}
+    sampling = call.sampling
+    given: dict[str, Any] = {
+        "max_tokens": call.max_output_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+    }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _line(failure: Exception) -> str:
+    return f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0][:200]}"
 
 
 def _ours(name: str, failure: Exception) -> CallError:
     """What a model's exception is: by its HTTP status where it has one, else possibly billed."""
-    said = f"{type(failure).__name__}: {(str(failure).splitlines() or [''])[0][:200]}"
+    said = _line(failure)
     status = getattr(failure, "status_code", None)
     if isinstance(status, int):
         return verdicts.error(name, verdicts.Answer(status, said))

@@ -9,6 +9,8 @@ from promptops.errors import NotFoundError, UsageError
 from promptops.tokens import counter
 from promptops.types import Backend
 
+_DECLARED = ("complete", "aclose", *Backend.__annotations__)
+
 KINDS = ("extractive", "openai:NAME", "langchain:MODULE:ATTR", "scripted:FILE")
 
 
@@ -35,7 +37,22 @@ def backend(spec: str, options: Options | None = None) -> Backend:
         raise NotFoundError(f"no model is named {spec!r}{hint} (models: {', '.join(KINDS)})")
     if options and options.window is not None and options.window < 1:
         raise UsageError(f"--window must be more than 0 tokens, not {options.window}")
-    return make(name, options or Options())
+    if options and options.timeout is not None and not options.timeout > 0:
+        raise UsageError(f"--timeout must be more than 0 seconds, not {options.timeout}")
+    made = make(name, options or Options())
+    if options and options.window is not None:
+        made.window = options.window
+    return made
+
+
+def checked(given: Backend) -> Backend:
+    """``given``, where it has all that a backend has; raises ``UsageError`` that names what it lacks."""
+    lacking = [name for name in _DECLARED if not hasattr(given, name)]
+    if lacking:
+        raise UsageError(
+            f"{type(given).__name__} is no backend yet: it lacks {', '.join(lacking)} (see promptops.types.Backend)"
+        )
+    return given
 
 
 def _extractive(_name: str, _options: Options) -> Backend:
@@ -51,7 +68,6 @@ def _openai(name: str, options: Options) -> Backend:
         name,
         base_url=options.base_url,
         counter=counter(name, tokenizer=options.tokenizer, estimate=options.estimate_tokens),
-        window=options.window,
         timeout=options.timeout,
     )
 
@@ -62,7 +78,7 @@ def _langchain(name: str, options: Options) -> Backend:
     model = load(name)
     known = str(getattr(model, "model_name", None) or getattr(model, "model", None) or name)
     by = counter(known, tokenizer=options.tokenizer, estimate=options.estimate_tokens)
-    return LangChain(name, model, by, options.window)
+    return LangChain(name, model, by)
 
 
 def _scripted(name: str, _options: Options) -> Backend:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["cores", "heading_paths", "split", "stream"]
 
 
-def heading_paths(text: str, chunks: Sequence[Chunk], format: str) -> list[tuple[str, ...]]:  # noqa: A002
+def heading_paths(text: str, chunks: Sequence[Chunk], format: str) -> list[tuple[str, ...]]:
     """For each chunk, the titles of the headings that its core begins under, outermost first; ``()`` under none."""
     from promptops.chunking.headings import heading_paths as run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _PIECES = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,12})|\s+")
 _FINEST = 16
+_RUN = 64
 _INDENT_MAX = 120
 
 
@@ -91,6 +93,8 @@ def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: boo
 
 def _by_tokens(text: str, points: NDArray[np.uint32], vocabulary: Vocabulary, style: str) -> Borders | None:
     """One border after each token; ``None`` where the tokens do not spell the text, as after a normalization."""
+    if vocabulary.composed and not unicodedata.is_normalized("NFC", text):
+        return None
     tokens = vocabulary.encode_flat(text)
     ends, inside = vocabulary.lengths.of(tokens)
     surplus = int(ends[-1]) - len(text)
@@ -110,8 +114,7 @@ def _by_tokens(text: str, points: NDArray[np.uint32], vocabulary: Vocabulary, st
 def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: str) -> Borders:
     """Borders between words, at the places that their counts, scaled to the count of the whole text, give them."""
     pieces = _PIECES.findall(text)
-    weights = {piece: counter.count(piece) for piece in set(pieces)}
-    sums = np.cumsum([weights[piece] or 0.25 for piece in pieces])
+    sums = np.cumsum(_weights(pieces, counter))
     total = max(1, counter.count(text))
     ticks = np.maximum(1, np.floor(sums * (total / sums[-1])).astype(np.int64))
     offsets = np.cumsum([len(piece) for piece in pieces])
@@ -124,6 +127,19 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     cost = np.full(total + 1, FORBIDDEN, np.int32)
     cost[whole] = grades.grade(points, places, style).cost
     return Borders(text, ends, cost, np.zeros(total + 1, np.uint16))
+
+
+def _weights(pieces: list[str], counter: Counter) -> NDArray[np.float64]:
+    """The share of each piece in the count: its own count, scaled so that each run of pieces has the count of its text.
+
+    Alone a word may count for much more than in a sentence, as with a counter that rounds up.
+    """
+    alone = {piece: counter.count(piece) for piece in set(pieces)}
+    weights = np.array([alone[piece] or 0.25 for piece in pieces], np.float64)
+    starts = range(0, len(pieces), _RUN)
+    runs = np.array([counter.count("".join(pieces[start : start + _RUN])) or 0.25 for start in starts])
+    scale = runs / np.add.reduceat(weights, starts)
+    return weights * np.repeat(scale, _RUN)[: len(pieces)]
 
 
 def _fill_gaps(found: Borders, budget: int) -> None:

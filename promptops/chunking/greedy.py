@@ -32,9 +32,7 @@ def greedy(
         start, first, step = ends[last - 1], last, last - first
 
 
-def _farthest(  # noqa: PLR0917 - one search, with its start and its measure
-    text: str, start: int, ends: list[int], first: int, step: int, budget: int, counter: Counter
-) -> int:
+def _farthest(text: str, start: int, ends: list[int], first: int, step: int, budget: int, counter: Counter) -> int:
     """How many of ``ends`` come before the chunk from ``start`` passes the budget: galloping, then bisection."""
 
     def fits(last: int) -> bool:

@@ -31,14 +31,14 @@ class Heading:
     title: str
 
 
-def headings(text: str, format: str) -> list[Heading]:  # noqa: A002 - the name that documents use
+def headings(text: str, format: str) -> list[Heading]:
     """The headings of a ``markdown``, ``rst`` or ``html`` document in order; other formats have none."""
     finders = {"markdown": _markdown, "rst": _underlined, "html": _html}
     finder = finders.get(format)
     return list(finder(text)) if finder else []
 
 
-def heading_paths(text: str, chunks: Sequence[Chunk], format: str) -> list[tuple[str, ...]]:  # noqa: A002
+def heading_paths(text: str, chunks: Sequence[Chunk], format: str) -> list[tuple[str, ...]]:
     """For each chunk, the titles of the headings that its core begins under, outermost first.
 
     A heading that stands at the very start of a core counts, so that a chunk always knows the section it opens.

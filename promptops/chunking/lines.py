@@ -58,7 +58,7 @@ class Breaks:
         return width, first
 
 
-def grade_lines(  # noqa: PLR0917 - the parts of one pass over one text
+def grade_lines(
     points: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     places: NDArray[np.intp],

@@ -59,7 +59,7 @@ def split(
     counter: Counter,
     *,
     overlap: int = 0,
-    format: str = "text",  # noqa: A002 - the name that documents use
+    format: str = "text",
     preferred: int | None = None,
 ) -> list[Chunk]:
     """Spans of ``text`` of at most ``budget`` tokens each that tile it; ``[]`` for an empty text.
@@ -79,7 +79,7 @@ def stream(
     counter: Counter,
     *,
     overlap: int = 0,
-    format: str = "text",  # noqa: A002 - the name that documents use
+    format: str = "text",
     preferred: int | None = None,
 ) -> Iterator[Chunk]:
     """The chunks of the text that ``pieces`` make up, as ``split`` gives them, in memory that its size does not move.

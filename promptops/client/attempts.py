@@ -15,12 +15,15 @@ from decimal import Decimal
 
 from promptops.budget import Amount, Budget
 from promptops.client.verdict import Patience, Verdict, verdict
-from promptops.client.wrappers import Complete, Halt
+from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError
 from promptops.store import Ledger
 from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
 
 Listener = Callable[[Tags, Totals], None]
+
+_MOST_TOKENS = 1 << 40
+"""More than any attempt takes, and few enough to be summed."""
 
 
 class Retried:
@@ -74,12 +77,16 @@ class Budgeted:
             elif not error.billed:
                 used = Amount(0, Decimal(0))
             raise
-        except StoreError:
+        except (PromptopsError, Unsent):
             used = Amount(0, Decimal(0))
             raise
         finally:
             self._budget.settle(most, used)
         return reply
+
+
+class Unsent(asyncio.CancelledError):
+    """An attempt was cancelled while it waited for its place, so it took nothing."""
 
 
 class Admitted:
@@ -92,9 +99,15 @@ class Admitted:
 
     async def complete(self, call: Call) -> Reply:
         """The reply, once there was a place."""
-        async with self._places:
+        try:
+            await self._places.acquire()
+        except asyncio.CancelledError:
+            raise Unsent from None
+        try:
             self._halt.check(call)
             return await self._inner(call)
+        finally:
+            self._places.release()
 
 
 @dataclass(slots=True)
@@ -112,12 +125,16 @@ class Metered:
         start = time.monotonic()
         try:
             reply = await self.backend.complete(call)
+            _check(reply)
         except CallError as error:
             self._failed(row, call, error, most, time.monotonic() - start)
             raise
-        except (PromptopsError, asyncio.CancelledError):
+        except PromptopsError as error:  # raised instead of sending
+            self._failed(row, call, CallError(str(error)), most, time.monotonic() - start)
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and being_cancelled():
+                raise
             ours = CallError(f"{self.backend.name} failed: {type(error).__name__}: {error}", billed=True)
             self._failed(row, call, ours, most, time.monotonic() - start)
             raise ours from error
@@ -141,6 +158,18 @@ class Metered:
             self.ledger.failed(row, error, usd, seconds)
         except StoreError:
             return
+
+
+def _check(reply: object) -> None:
+    """Raise ``TypeError`` where a backend answers with what is no reply; people write backends of their own."""
+    if not isinstance(reply, Reply):
+        raise TypeError(f"it answered with a {type(reply).__name__}, not a Reply")
+    if not isinstance(reply.text, str) or not isinstance(reply.usage, Usage):
+        raise TypeError("the text of its reply is no str, or the usage no Usage")
+    usage = reply.usage
+    tokens = (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens)
+    if not all(isinstance(number, int) and 0 <= number < _MOST_TOKENS for number in tokens):
+        raise TypeError(f"the usage of its reply is no count of tokens: {usage}")
 
 
 def most_usage(backend: Backend, call: Call) -> Usage:

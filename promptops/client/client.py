@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
+from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
 from promptops.client.verdict import Patience
@@ -23,7 +25,8 @@ CONCURRENCY = 16
 class Client:
     """A backend behind store, budget, admission, retry and ledger.
 
-    Safe to use from several threads and event loops; close it, or use it as a context manager.
+    Safe to use from several threads and event loops; close it, or use it as a context manager. Raises ``UsageError``
+    where ``backend`` does not declare what a backend declares.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Client:
         fresh: bool = False,
         patience: Patience | None = None,
     ) -> None:
+        checked(backend)
         if concurrency < 1:
             raise UsageError(f"--concurrency must be at least 1, not {concurrency}")
         self.backend = backend
@@ -48,6 +52,7 @@ class Client:
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
+        self._users: Counter[asyncio.AbstractEventLoop] = Counter()
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
@@ -66,6 +71,19 @@ class Client:
             yield
         finally:
             self._listeners.remove(listener)
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """Let go of the backend's connections in this event loop when the last that uses them here is done."""
+        loop = asyncio.get_running_loop()
+        self._users[loop] += 1
+        try:
+            yield
+        finally:
+            self._users[loop] -= 1
+            if not self._users[loop]:
+                del self._users[loop]
+                await self.aclose()
 
     async def aclose(self) -> None:
         """Let go of the backend's connections in this event loop."""
@@ -96,5 +114,5 @@ class Client:
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):  # other threads come and go
             listener(tags, totals)

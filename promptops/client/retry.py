@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tenacity import AsyncRetrying, RetryCallState, retry_base, wait_exponential, wait_random
 from tenacity.wait import wait_base
 
@@ -12,12 +14,15 @@ from promptops.errors import CallError
 class _Verdict(retry_base):
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
+        self._seen: Counter[type[BaseException]] = Counter()
 
     def __call__(self, state: RetryCallState) -> bool:
+        """Each kind of failure has its own count: many waits for a place are no reason to give up on one 500."""
         error = state.outcome.exception() if state.outcome else None
         if error is None:
             return False
-        return verdict(error, state.attempt_number, self._patience) in (Verdict.AGAIN, Verdict.WAIT)
+        self._seen[type(error)] += 1
+        return verdict(error, self._seen[type(error)], self._patience) in (Verdict.AGAIN, Verdict.WAIT)
 
 
 class _AsTold(wait_base):

@@ -31,7 +31,7 @@ class Patience:
 
 
 def verdict(error: BaseException, attempt: int, patience: Patience) -> Verdict:
-    """What to do after the ``attempt``-th attempt of a call ended in ``error``."""
+    """What to do after an attempt of a call ended in ``error``, the ``attempt``-th that ended so."""
     if isinstance(error, ThrottledError):
         told_too_long = (error.retry_after or 0) > patience.longest_told
         return Verdict.NO if told_too_long or attempt >= patience.throttled else Verdict.WAIT
@@ -44,12 +44,16 @@ def verdict(error: BaseException, attempt: int, patience: Patience) -> Verdict:
     return Verdict.NO
 
 
-def stops(error: CallError, *, answered: bool) -> bool:
+REJECTED = 3
+"""One document can be too much for a server; so many calls rejected, and none answered, are no accident."""
+
+
+def stops(error: CallError, *, answered: bool, rejected: int) -> bool:
     """Whether no further call is worth sending after ``error``.
 
-    Where nothing has been answered yet, an unreachable server or a request that it calls malformed will not do better
-    next time either.
+    Where nothing has been ``answered`` yet, an unreachable server, or one that has ``rejected`` several calls, will not
+    do better next time either.
     """
     if isinstance(error, (QuotaError, AccessError)):
         return True
-    return not answered and (isinstance(error, UnreachableError) or error.code == "rejected")
+    return not answered and (isinstance(error, UnreachableError) or rejected >= REJECTED)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
 from promptops.client.verdict import stops
-from promptops.errors import CallError, StoreError, WindowError
-from promptops.store import Overhead, Replies, key
+from promptops.errors import CallError, RejectedError, StoreError, WindowError
+from promptops.store import Overhead, Replies, key, question
 from promptops.types import Backend, Call, Reply
 
 Complete = Callable[[Call], Awaitable[Reply]]
@@ -33,15 +34,13 @@ class Stored:
 
     async def complete(self, call: Call) -> Reply:
         """The stored reply, or the backend's."""
-        known = key(call, self._identity)
-        if not self._fresh and (stored := self._replies.get(known)) is not None:
+        known, asked = key(call, self._identity), question(call, self._identity)
+        if not self._fresh and (stored := self._replies.get(known, asked)) is not None:
             return stored
         reply = await self._inner(call)
         if not reply.stored:
-            try:
-                self._replies.put(known, reply)
-            except StoreError:
-                return reply
+            with suppress(StoreError):
+                self._replies.put(known, reply, asked)
         return reply
 
 
@@ -61,7 +60,7 @@ class Coalesced:
             try:
                 return replace(await asyncio.shield(twin), stored=True)
             except asyncio.CancelledError:
-                if not twin.cancelled():
+                if being_cancelled() or not twin.cancelled():
                     raise
                 return await self.complete(call)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -75,6 +74,12 @@ class Coalesced:
             del self._going[known]
         future.set_result(reply)
         return reply
+
+
+def being_cancelled() -> bool:
+    """Whether somebody asked the running task to end, and not merely something that it waited for was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _pass_on(future: asyncio.Future[Reply], failure: BaseException) -> None:
@@ -134,6 +139,7 @@ class Halt:
 
     def __init__(self) -> None:
         self._answered: set[str] = set()
+        self._rejected: Counter[str] = Counter()
         self._errors: dict[str, CallError] = {}
 
     def check(self, call: Call) -> None:
@@ -147,8 +153,10 @@ class Halt:
 
     def failed(self, call: Call, error: CallError) -> None:
         """A call of this run ended in ``error``."""
-        if stops(error, answered=call.tags.run in self._answered):
-            self._errors[call.tags.run] = error
+        run = call.tags.run
+        self._rejected[run] += isinstance(error, RejectedError)
+        if stops(error, answered=run in self._answered, rejected=self._rejected[run]):
+            self._errors[run] = error
 
 
 class Halting:

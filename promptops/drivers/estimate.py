@@ -6,6 +6,7 @@ asked for again, which no run passes (failed attempts that the provider bills ap
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,10 +133,19 @@ async def _read(source: Source) -> Document:
 
 
 def filler(tokens: int, counter: Counter) -> str:
-    """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make."""
-    words = tokens
-    while counter.count(text := " ".join(["x"] * words)) < tokens:
-        words += 1
-    while words > 1 and counter.count(shorter := " ".join(["x"] * (words - 1))) >= tokens:
-        text, words = shorter, words - 1
-    return text
+    """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make.
+
+    A counter that no text of ``x`` brings there, though it has sixty-four for each token, is taken at that.
+    """
+
+    def size(words: int) -> int:
+        return counter.count(_words(words))
+
+    most = tokens
+    while size(most) < tokens and most < 64 * tokens:
+        most *= 2
+    return _words(bisect_left(range(1, most), tokens, key=size) + 1)
+
+
+def _words(number: int) -> str:
+    return " ".join(["x"] * number)

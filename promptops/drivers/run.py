@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from itertools import count
 from uuid import uuid4
 
 from promptops.client import Client
 from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
+from promptops.errors import StoreError
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.types import Document, RunStatus, Source, Tags, Totals
+from promptops.types import Document, DocumentStatus, RunStatus, Source, Tags, Totals
 
 _INLINE = 64 * 1024
 _AHEAD = 4
@@ -25,8 +30,8 @@ _AHEAD = 4
 class Result:
     """What a run came to.
 
-    ``status`` is ``ok``, ``failed`` where no document has an answer, or ``incomplete`` where some have none or had to
-    be cut short. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
+    ``status`` is ``ok``; ``failed`` where documents failed and none has an answer; or ``incomplete`` where some have
+    none, had to be cut short, or a cap or quota ran out. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
     ``sink`` took them.
     """
 
@@ -68,29 +73,38 @@ class Observer:
         """A document of ``size`` bytes is done, in whatever order they end."""
 
 
+_CORPUS = 0
+_document: ContextVar[int] = ContextVar("document")
+"""Whose calls the running task makes; tasks inherit it. Not by name, since two documents may have the same."""
+
+
 @dataclass(slots=True)
 class _Tally:
     """What each document under way, and the run as a whole, has sent."""
 
     total: Totals = field(default_factory=Totals)
-    documents: dict[str, Totals] = field(default_factory=dict)
+    documents: dict[int, Totals] = field(default_factory=dict)
 
-    def add(self, tags: Tags, totals: Totals) -> None:
+    def add(self, number: int, totals: Totals) -> None:
         self.total = self.total + totals
-        self.documents[tags.document] = self.documents.get(tags.document, Totals()) + totals
+        self.documents[number] = self.documents.get(number, Totals()) + totals
+
+    def of(self, number: int) -> Totals:
+        return self.documents.pop(number, Totals())
 
 
 class _Run:
     def __init__(self, job: Job, client: Client, observer: Observer, sink: Callable[[DocumentResult], None]) -> None:
         self.id = time.strftime("%Y%m%d-%H%M%S-") + uuid4().hex[:6]
         self.tally = _Tally()
-        self.counts: dict[str, int] = {}
+        self.counts: Counter[DocumentStatus] = Counter()
         self.stopped: set[str] = set()
         self.reason: str | None = None
         self._job = job
         self._client = client
         self._observer = observer
         self._sink = sink
+        self._serial = count(_CORPUS + 1)
         self._early: dict[int, DocumentResult] = {}
         self._next = 0
 
@@ -98,36 +112,46 @@ class _Run:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
         driver = Driver(self._client.complete, self._read, self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
-        with self._client.listening(self._heard):
-            corpus: CorpusResult | None = await driver.run(plan)
+        token = _document.set(_CORPUS)
+        try:
+            with self._client.listening(self._heard):
+                corpus: CorpusResult | None = await driver.run(plan)
+        finally:
+            _document.reset(token)
         if corpus is None:
             return None
-        return replace(corpus, usage=self.tally.documents.get("", Totals()))
+        self._note(corpus)
+        self.reason = self.reason or corpus.error
+        return replace(corpus, usage=self.tally.of(_CORPUS))
+
+    def _note(self, result: DocumentResult | CorpusResult) -> None:
+        if result.stopped:
+            self.stopped.add(result.stopped)
 
     def status(self, corpus: CorpusResult | None) -> RunStatus:
         if self.stopped & {"budget", "quota"}:
             return "incomplete"
-        broken = self.counts.get("failed", 0) + self.counts.get("truncated", 0)
-        if self.counts.get("failed", 0) == len(self._job.sources):
+        if self.counts["failed"] and not self.counts["ok"] + self.counts["truncated"]:
             return "failed"
+        broken = self.counts["failed"] + self.counts["truncated"]
         return "incomplete" if broken or (corpus is not None and corpus.status != "ok") else "ok"
 
     async def _read(self, source: Source) -> Document:
+        _document.set(next(self._serial))
         document = load(source) if source.size < _INLINE else await asyncio.to_thread(load, source)
         self._observer.read(source)
         return document
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
         if tags.run == self.id:
-            self.tally.add(tags, totals)
+            self.tally.add(_document.get(), totals)
             self._observer.sent(totals)
 
     def _report(self, report: Report) -> None:
         """Tell the observer at once; keep the result until all before it have been handed on."""
-        result = replace(report.result, usage=self.tally.documents.pop(report.result.source, Totals()))
-        self.counts[result.status] = self.counts.get(result.status, 0) + 1
-        if result.stopped:
-            self.stopped.add(result.stopped)
+        result = replace(report.result, usage=self.tally.of(_document.get()))
+        self.counts[result.status] += 1
+        self._note(result)
         if result.error and result.status != "empty":
             self.reason = self.reason or f"{result.source}: {result.error}"
         self._observer.finished(result, self._job.sources[report.number].size)
@@ -154,7 +178,9 @@ async def run(
     going = _Run(job, client, observer or Observer(), sink or kept.append)
     start = time.monotonic()
     corpus = await going.go()
-    client.replies.settle()
+    if not going.stopped:
+        with suppress(StoreError):
+            client.replies.settle()
     return Result(
         run=going.id,
         chain=job.chain.name,
@@ -165,6 +191,6 @@ async def run(
         usage=going.tally.total,
         estimate=estimate,
         stopped=frozenset(going.stopped),
-        reason=going.reason or (corpus.error if corpus else None),
+        reason=going.reason,
         seconds=time.monotonic() - start,
     )

@@ -89,12 +89,13 @@ def inspect(path: str, *, context: int | None = None, parallel: int = 1) -> Insp
 
 def _kv_cache(reader: GGUFReader, architecture: str) -> int:
     """Bytes of keys and values per token, all layers together."""
-    heads = int(_field(reader, f"{architecture}.attention.head_count", 0))
+    heads = _field(reader, f"{architecture}.attention.head_count", 0)
     width = int(_field(reader, f"{architecture}.embedding_length", 0))
     shared = _field(reader, f"{architecture}.attention.head_count_kv", heads)
     layers = int(_field(reader, f"{architecture}.block_count", 0))
     per_layer = [int(number) for number in shared] if isinstance(shared, list) else [int(shared)] * layers
-    head = width // heads if heads else 0
+    most = max(heads, default=0) if isinstance(heads, list) else int(heads)
+    head = width // most if most else 0
     key = int(_field(reader, f"{architecture}.attention.key_length", head))
     value = int(_field(reader, f"{architecture}.attention.value_length", head))
     return sum(per_layer) * (key + value) * _KV_BYTES
@@ -104,8 +105,11 @@ def _reader(path: str) -> GGUFReader:
     file = Path(path)
     if not file.is_file():
         raise NotFoundError(f"model file {path!r} is not there")
-    with file.open("rb") as stream:
-        head = stream.read(4)
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(4)
+    except OSError as failure:
+        raise UsageError(f"{path}: cannot be read: {failure.strerror}") from None
     if head != _MAGIC:
         raise UsageError(f"{path}: not a GGUF file (it begins with {head!r}); a git-lfs pointer or a web page, perhaps")
     try:

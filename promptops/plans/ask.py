@@ -33,26 +33,29 @@ class Partial:
 def ask(spec: Spec, question: Question) -> Plan[Partial]:
     """The answer to ``question``.
 
-    A cut or blank answer is asked for again once, with twice the room. A second cut one is taken up to its last
-    sentence and marked ``truncated``; a second blank one raises ``CallError``.
+    A cut or blank answer is asked for again once, with twice the room. Where that is no better, the last one that says
+    something is taken up to its last sentence and marked ``truncated``; where both are blank, ``CallError`` is raised.
+    A whole answer is cut where it takes more than that room, since later steps count on it.
     """
+    best: Reply | None = None
     for take in range(TAKES):
-        call = spec.call(question, take)
-        reply: Reply = yield call
-        if reply.finish == "stop" and reply.text.strip():
+        reply: Reply = yield spec.call(question, take)
+        best = reply if reply.text.strip() else best
+        if best is reply and reply.finish == "stop":
             break
-    return _usable(reply, call.max_output_tokens, question.ratio, spec)
-
-
-def _usable(reply: Reply, limit: int, ratio: float, spec: Spec) -> Partial:
-    count = spec.model.counter.count
-    text = reply.text.strip()
-    if not text:
+    if best is None:
         raise CallError("the model gave an empty answer twice; a model with more room, or fewer words, may mend it")
+    return _usable(best, question, spec)
+
+
+def _usable(reply: Reply, question: Question, spec: Spec) -> Partial:
+    count = spec.model.counter.count
+    limit = spec.limit(question.room, question.ratio, TAKES - 1)
+    text = reply.text.strip()
     cut = reply.finish == "length" or count(text) > limit
     if cut:
         text = _whole_sentences(text, limit, spec)
-    return Partial(text, count(text), ratio, "truncated" if cut else "ok")
+    return Partial(text, count(text), question.ratio, "truncated" if cut else "ok")
 
 
 def _whole_sentences(text: str, limit: int, spec: Spec) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from promptops.chunking import cores, split
-from promptops.errors import CallError, DocumentError, PromptopsError, UsageError
+from promptops.errors import DocumentError, PromptopsError, UsageError
 from promptops.plans.ask import STOPPING, Partial, ask
 from promptops.plans.plan import Plan, Read, Report, Start
 from promptops.plans.results import CorpusResult, DocumentResult, Span
@@ -29,7 +29,7 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
 
     The folder's tree grows while documents finish: neither results nor summaries pile up.
     """
-    spec.check(least=8 * wrapping(spec))
+    spec.check(_least(spec))
     corpus = _Corpus(spec)
     under_way: deque[Start] = deque()
     for number, source in enumerate(sources):
@@ -54,31 +54,35 @@ class _Corpus:
         self._tree = Tree(spec, "corpus", "", room=spec.least_room(), inputs={})
         self._spec = spec
         self._texts = 0
-        self._unpaid = 0
+        self._missing = 0
         self._failure: PromptopsError | None = None
 
     def take(self, answered: tuple[DocumentResult, float]) -> Plan[None]:
         result, ratio = answered
-        self._unpaid += result.stopped is not None
-        if not result.text or not self._spec.settings.corpus or self._unpaid or self._failure:
+        self._missing += result.stopped is not None
+        if not result.text or not self._spec.settings.corpus:
             return
         self._texts += 1
+        if self._missing or self._failure:
+            return
         try:
             yield from self._tree.add(Partial(result.text, self._spec.model.counter.count(result.text), ratio))
-        except (CallError, *STOPPING) as failure:
+        except PromptopsError as failure:
             self._failure = failure
 
     def finish(self) -> Plan[CorpusResult | None]:
         if not self._spec.settings.corpus or self._texts < 2:
             return None
-        if self._unpaid:
-            return CorpusResult("failed", documents=self._texts, error=f"{self._unpaid} documents are still missing")
+        if self._missing:
+            yield from self._tree.abandon()
+            return CorpusResult("failed", documents=self._texts, error=f"documents still missing: {self._missing}")
         try:
             if self._failure:
                 raise self._failure
             whole = yield from self._tree.finish()
-        except (CallError, *STOPPING) as failure:
-            return CorpusResult("failed", documents=self._texts, error=str(failure))
+        except PromptopsError as failure:
+            yield from self._tree.abandon()
+            return CorpusResult("failed", documents=self._texts, error=str(failure), stopped=_stopped(failure))
         if whole is None:
             return None
         return CorpusResult("truncated" if whole.status == "truncated" else "ok", whole.text, self._texts)
@@ -107,7 +111,7 @@ class _Mapped:
     def __init__(self, document: Document, spec: Spec) -> None:
         self.document = document
         self.spec = spec
-        self.title = document.title[:_TITLE]
+        self.title = _fitting(document.title[:_TITLE], spec)
         self.room = spec.least_room(self.title)
         self.ratio = spec.ratio(document.text)
         budget = min(spec.settings.chunk_tokens, self.room - self.room // 4)
@@ -122,7 +126,7 @@ class _Mapped:
         if stopped is None:
             try:
                 whole = yield from self._reduce(outcomes)
-            except (CallError, *STOPPING) as failure:
+            except PromptopsError as failure:
                 whole = failure
         return self._summed_up(outcomes, whole)
 
@@ -137,15 +141,19 @@ class _Mapped:
         }
         try:
             return (yield from ask(self.spec, Question("map", inputs, self.document.source, self.room, self.ratio)))
-        except (CallError, *STOPPING) as failure:
+        except PromptopsError as failure:
             return failure
 
     def _reduce(self, outcomes: Iterable[Partial | PromptopsError | None]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
-        for outcome in outcomes:
-            if isinstance(outcome, Partial):
-                yield from tree.add(outcome)
-        return (yield from tree.finish())
+        try:
+            for outcome in outcomes:
+                if isinstance(outcome, Partial):
+                    yield from tree.add(outcome)
+            return (yield from tree.finish())
+        except PromptopsError:
+            yield from tree.abandon()
+            raise
 
     def _summed_up(
         self, outcomes: list[Partial | PromptopsError | None], whole: Partial | PromptopsError | None
@@ -169,13 +177,28 @@ class _Mapped:
             chunks=len(self.chunks),
             coverage=coverage,
             error=str(whole) if whole else failed[0].reason,
-            stopped=whole.code if isinstance(whole, STOPPING) else None,
+            stopped=_stopped(whole),
         )
 
 
 def _says_something(text: str) -> bool:
     """Whether there is a letter or a digit in it; rules, blanks and ornaments are not worth a call."""
     return any(map(str.isalnum, text))
+
+
+def _stopped(whole: Partial | PromptopsError | None) -> str | None:
+    """The code of what kept calls from being sent, where something did."""
+    return whole.code if isinstance(whole, STOPPING) else None
+
+
+def _fitting(title: str, spec: Spec) -> str:
+    """``title``, or nothing where a small window would have too little room left beside it."""
+    return title if spec.least_room(title) >= spec.needed(_least(spec)) else ""
+
+
+def _least(spec: Spec) -> int:
+    """The room that two texts and their joint reply take at least, in tokens."""
+    return 8 * wrapping(spec)
 
 
 def _span(core: tuple[int, int], outcome: Partial | PromptopsError | None) -> Span:

@@ -50,3 +50,5 @@ class CorpusResult:
     """How many documents it rests on."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    stopped: str | None = None
+    """As for a document."""

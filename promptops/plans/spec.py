@@ -96,6 +96,10 @@ class Spec:
         """The room of the step that leaves least, so that a reply to one step fits every other."""
         return min(self.room(step, title) for step in self.steps)
 
+    def needed(self, least: int) -> int:
+        """The room below which a reply, or ``least`` tokens, would not fit."""
+        return max(least, 8 * self.settings.words)
+
     def size(self, prompt: Prompt) -> int:
         """Input tokens of a prompt, with what the provider adds around its messages."""
         return prompt.tokens(self.model.counter) + self.model.overhead * (len(prompt.messages) + 1)
@@ -130,7 +134,7 @@ class Spec:
 
     def check(self, least: int) -> None:
         """Raise ``WindowError`` where a step leaves less than ``least`` tokens, or less than its reply needs."""
-        need = max(least, 8 * self.settings.words)
+        need = self.needed(least)
         for step in self.steps:
             room = self.room(step)
             if room < need:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from promptops.errors import PromptopsError
 from promptops.plans.ask import Partial, ask
 from promptops.plans.plan import Plan, Start, Started
 from promptops.plans.spec import Question, Spec
@@ -67,6 +69,14 @@ class Tree:
             height += 1
         return None
 
+    def abandon(self) -> Plan[None]:
+        """Wait, after a failure, for the reduces that are in flight: their replies are paid for and must be kept."""
+        for level in self._levels:
+            for going in level.going:
+                with suppress(PromptopsError):
+                    yield from _result(going)
+            level.going.clear()
+
     def _level(self, height: int) -> _Level:
         while len(self._levels) <= height:
             self._levels.append(_Level())
@@ -84,8 +94,7 @@ class Tree:
     def _lift(self, height: int, keep: int) -> Plan[None]:
         level = self._levels[height]
         while len(level.going) > keep:
-            first = level.going.popleft()
-            partial = first if isinstance(first, Partial) else (yield first)
+            partial = yield from _result(level.going.popleft())
             yield from self.add(partial, height + 1)
 
     def _reduce(self, group: list[Partial], height: int) -> Plan[Partial]:
@@ -100,3 +109,8 @@ class Tree:
         result = yield from ask(self._spec, question)
         cut = any(partial.status == "truncated" for partial in (result, *group))
         return replace(result, status="truncated" if cut else "ok")
+
+
+def _result(going: Started | Partial) -> Plan[Partial]:
+    partial: Partial = going if isinstance(going, Partial) else (yield going)
+    return partial

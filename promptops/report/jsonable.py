@@ -35,7 +35,11 @@ def document(result: DocumentResult) -> dict[str, Any]:
 
 def corpus(result: CorpusResult | None) -> dict[str, Any] | None:
     """The result over the folder."""
-    return None if result is None else {**asdict(result), "usage": usage(result.usage)}
+    if result is None:
+        return None
+    fields = asdict(result)
+    del fields["stopped"]
+    return {**fields, "usage": usage(result.usage)}
 
 
 def estimate(value: Estimate | None) -> dict[str, Any] | None:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from promptops.store.database import Database
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
 from promptops.store.overhead import Around, Overhead
-from promptops.store.replies import Replies, key
+from promptops.store.replies import Replies, key, question
 
-__all__ = ["GROUPINGS", "Around", "Database", "Grouping", "Ledger", "Overhead", "Replies", "Row", "grouping", "key"]
+__all__ = ["GROUPINGS", "Around", "Database", "Grouping", "Ledger", "Overhead", "Replies", "Row", "grouping", "key", "question"]

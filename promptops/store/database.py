@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,12 @@ class Database:
             if path is not None:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        except (OSError, ValueError, sqlite3.Error) as failure:
+            raise self._error("cannot be opened", failure) from None
+        try:
             self._open()
-        except (OSError, sqlite3.Error) as failure:
+        except sqlite3.Error as failure:
+            self._connection.close()
             raise self._error("cannot be opened", failure) from None
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
@@ -59,7 +63,7 @@ class Database:
         try:
             with self._lock:
                 return self._connection.execute(statement, values).lastrowid or 0
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, UnicodeError, OverflowError) as failure:
             raise self._error("cannot be written", failure) from None
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -74,9 +78,9 @@ class Database:
         """The number that stands for a name in every row, so that a path is written once."""
         with self._lock:
             if text not in self._names:
-                text_ = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-                self.execute("INSERT OR IGNORE INTO names (name) VALUES (?)", (text_,))
-                self._remember(text, self.query("SELECT id FROM names WHERE name = ?", (text_,))[0][0])
+                readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                self.execute("INSERT OR IGNORE INTO names (name) VALUES (?)", (readable,))
+                self._remember(text, self.query("SELECT id FROM names WHERE name = ?", (readable,))[0][0])
             return self._names[text]
 
     def _remember(self, text: str, number: int) -> None:
@@ -90,21 +94,27 @@ class Database:
             self._connection.close()
 
     def _open(self) -> None:
-        self._settings(("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"))
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._connection.execute(f"PRAGMA user_version = {VERSION}")
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._connection.execute(statement)
-            self._connection.execute("COMMIT")
-        if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"it has format {version}, this promptops reads format {VERSION}")
-
-    def _settings(self, pragmas: Iterable[str]) -> None:
-        for pragma in pragmas:
+        """Look before touching: a file of another program, or of a newer version, is left as it is."""
+        self._connection.execute("BEGIN")
+        self._version()
+        self._connection.execute("COMMIT")
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY"):
             self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        if self._version() == 0:
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self._connection.execute(statement)
+        self._connection.execute("COMMIT")
+
+    def _version(self) -> int:
+        """The format of the file, 0 where it is new; raises ``DatabaseError`` where it is not ours."""
+        found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, VERSION):
+            raise sqlite3.DatabaseError(f"it has format {found}, this promptops reads format {VERSION}")
+        if found == 0 and self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise sqlite3.DatabaseError("it is another program's database")
+        return found
 
     def _error(self, what: str, failure: Exception) -> StoreError:
         return StoreError(f"store {self.path!r} {what}: {failure}; name another file with --store FILE (store=...)")

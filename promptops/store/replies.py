@@ -7,7 +7,6 @@ import json
 import time
 from dataclasses import asdict, replace
 
-from promptops.errors import StoreError
 from promptops.store.database import Database
 from promptops.types import Call, Reply, Usage
 
@@ -28,34 +27,50 @@ def key(call: Call, identity: str) -> bytes:
     return digest.digest()
 
 
+def question(call: Call, identity: str) -> bytes:
+    """What all takings of one question have in common: a taking differs in its number and its limit."""
+    return key(replace(call, take=0, max_output_tokens=0), identity)
+
+
 class Replies:
     """Replies by key.
 
     A cut or blank reply is kept as *provisional*: a killed run finds it again and pays nothing twice, and ``settle``
-    forgets it when a run has ended, so that it is never anyone's answer for good.
+    forgets it when a run has ended, so that it is never anyone's answer for good. One whose ``question`` has been
+    answered in another taking stays: it leads to that answer, and the way there is not paid for again.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._provisional: dict[bytes, set[bytes]] = {}
 
-    def get(self, key: bytes) -> Reply | None:
+    def get(self, key: bytes, question: bytes | None = None) -> Reply | None:
         """The stored reply, marked ``stored``, or ``None``."""
-        rows = self._database.query("SELECT body FROM replies WHERE key = ?", (key,))
-        return _read(rows[0][0]) if rows else None
+        rows = self._database.query("SELECT body, final FROM replies WHERE key = ?", (key,))
+        if not rows:
+            return None
+        self._note(key, question, final=rows[0][1])
+        return _read(rows[0][0])
 
-    def put(self, key: bytes, reply: Reply) -> None:
+    def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
         """Keep ``reply``."""
         final = reply.finish == "stop" and bool(reply.text.strip())
-        body = json.dumps(asdict(replace(reply, stored=True)), ensure_ascii=False)
-        try:
-            statement = "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)"
-            self._database.execute(statement, (key, body, time.time(), final))
-        except UnicodeEncodeError as failure:
-            raise StoreError(f"a reply holds text that is no Unicode: {failure.reason}") from None
+        body = json.dumps(asdict(replace(reply, stored=True)), ensure_ascii=False, default=str)
+        self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
+        self._note(key, question, final=final)
 
     def settle(self) -> None:
-        """Forget provisional replies; call when a run has ended."""
-        self._database.execute("DELETE FROM replies WHERE NOT final")
+        """Forget the provisional replies that were put or got here and led to no answer; call when a run has ended."""
+        provisional, self._provisional = self._provisional, {}
+        for keys in provisional.values():
+            for key in keys:
+                self._database.execute("DELETE FROM replies WHERE key = ? AND NOT final", (key,))
+
+    def _note(self, key: bytes, question: bytes | None, *, final: bool) -> None:
+        if final:
+            self._provisional.pop(question or key, None)
+        else:
+            self._provisional.setdefault(question or key, set()).add(key)
 
 
 def _read(body: str) -> Reply:

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from promptops.types import Counter
 
 _MARGIN = 1.25
-_EXTRA_BYTES_PER_TOKEN = 8
+_EXTRA_BYTES_PER_TOKEN = 6
 
 
 class Estimate:
-    """Counts with another vocabulary, adds a quarter, and one token for every 8 bytes beyond one per character.
+    """Counts with another vocabulary, adds a quarter, and one token for every 6 bytes beyond one per character.
 
-    The second addition is for scripts other than Latin, where vocabularies differ most: together they stand above the
-    count of every vocabulary of 100,000 or more tokens that promptops carries, on the benchmark's texts in English,
-    Korean, Japanese and Chinese, Markdown and code.
+    The second addition is for scripts other than Latin, where vocabularies differ most. Together they stood above the
+    count of every vocabulary of 100,000 or more tokens that promptops carries, on English, Korean, Japanese and Chinese
+    prose, on Markdown and on code. Smaller vocabularies, and those of 100,000 on Indic and Burmese text, can count
+    more.
     """
 
     exact = False

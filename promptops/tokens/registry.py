@@ -23,6 +23,8 @@ NAMES = (
 _GATEWAYS = frozenset({"openai", "azure", "azure_openai", "openrouter", "litellm"})
 _UNSPLIT = ("gemma", "modernbert", "modern-bert")
 """Byte-pair vocabularies that merge across words, or normalize the text first."""
+_COMPOSED = ("qwen", "baichuan")
+"""Vocabularies whose own tokenizer first composes the text to Unicode's form NFC; splintr leaves that to its caller."""
 _ESTIMATE_BASE = "o200k_base"
 _ADVICE = "pass --tokenizer NAME: o200k_base, cl100k_base, llama3, qwen3, gemma3 …, a tokenizer.json or a .gguf file"
 
@@ -96,7 +98,7 @@ def _bundled(name: str) -> Vocabulary:
     additive = engine.family == "BPE" and not name.startswith(_UNSPLIT)
     return Vocabulary(
         name, engine, engine.vocab_size, engine.special_tokens(),
-        additive=additive, line_split=not name.startswith("whisper"),
+        additive=additive, line_split=not name.startswith("whisper"), composed=name.startswith(_COMPOSED),
     )  # fmt: skip
 
 

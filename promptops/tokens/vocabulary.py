@@ -7,12 +7,13 @@ exactly then, and nothing can be injected.
 
 from __future__ import annotations
 
+import unicodedata
 from array import array
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Engine(Protocol):
         """Ids as little-endian 32-bit integers; specials in the text become their ids."""
         ...
 
-    def decode_token_bytes(self, id: int) -> bytes:  # noqa: A002 - splintr's own name
+    def decode_token_bytes(self, id: int) -> bytes:
         """What one id stands for."""
         ...
 
@@ -49,7 +50,7 @@ class Lister(Protocol):
         """Ids of the text; specials in it are plain text."""
         ...
 
-    def decode_token_bytes(self, id: int) -> bytes:  # noqa: A002 - splintr's own name
+    def decode_token_bytes(self, id: int) -> bytes:
         """What one id stands for."""
         ...
 
@@ -71,7 +72,8 @@ class Vocabulary:
 
     ``additive`` says that its pre-tokenizer splits by one of the published patterns, which look at most one character
     ahead and never back, so that the tokens between two of its splits are the same alone and in any text;
-    ``line_split`` that one of these splits follows the last line break of any white space.
+    ``line_split`` that one of these splits follows the last line break of any white space; ``composed`` that the text
+    is brought to Unicode's form NFC first.
     """
 
     exact = True
@@ -85,6 +87,7 @@ class Vocabulary:
         *,
         additive: bool = False,
         line_split: bool = False,
+        composed: bool = False,
     ) -> None:
         self.name = name
         self.size = size
@@ -93,6 +96,7 @@ class Vocabulary:
         self._wrapping = _wrapping(engine)
         self._blocks = any(_LOW_BLOCK in bytes(engine.decode_token_bytes(i)) for i in engine.encode_ordinary("a b"))
         self.additive = additive and not any(self._wrapping)
+        self.composed = composed
         self.line_split = self.additive and line_split
 
     def __repr__(self) -> str:
@@ -133,6 +137,8 @@ class Vocabulary:
         return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
 
     def _flat(self, text: str) -> bytes:
+        if self.composed and not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
         if self._spells_special(text):
             return array("I", self._engine.encode_ordinary(text)).tobytes()
         return self._engine.encode_flat(text)
@@ -167,7 +173,7 @@ def _markers(specials: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
 
 def _wrapping(engine: Engine) -> tuple[int, int]:
     """How many ids the vocabulary's own template puts before and after any text, such as ``[CLS]`` and ``[SEP]``."""
-    empty: Sequence[int] = engine.encode_ordinary("")
+    empty = engine.encode_ordinary("")
     if not empty:
         return 0, 0
     letter = engine.encode_ordinary("a")

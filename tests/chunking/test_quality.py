@@ -132,6 +132,13 @@ def test_chunks_are_few_and_even(budget: int) -> None:
     assert all(chunk.tokens >= budget // 2 for chunk in chunks[:-1])
 
 
+def test_an_estimate_fills_its_chunks() -> None:
+    """A counter that rounds every word up still gets chunks that are nearly full."""
+    estimate = counter("a-model-nobody-knows", estimate=True)
+    text = "Some words make up this sentence, and more words follow. " * 1500
+    assert len(split(text, 300, estimate)) <= 1.15 * estimate.count(text) / 300 + 1
+
+
 def test_a_preferred_size_is_passed_only_for_a_better_border() -> None:
     """Chunks keep to the preferred size where good borders are plenty, and to the budget always."""
     text = "A short sentence. " * 2000
