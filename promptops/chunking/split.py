@@ -36,6 +36,8 @@ class Options:
     """What chunks are wanted: see ``split``."""
 
     counter: Counter
+    whole: int
+    """Tokens up to which a text stays in one piece."""
     limits: Limits
     overlap: int
     style: str
@@ -50,7 +52,7 @@ class Options:
         core = budget - overlap
         if preferred is not None and not 1 <= preferred <= core:
             raise UsageError(f"a preferred size of {preferred} tokens is not from 1 to the {core} that chunks may take")
-        return cls(counter, Limits.of(core, preferred), overlap, style)
+        return cls(counter, preferred or budget, Limits.of(core, preferred), overlap, style)
 
 
 def split(
@@ -104,6 +106,9 @@ def _windows(pieces: Iterator[str], window: int, options: Options) -> Iterator[C
         text, complete = source.ahead(size)
         if not text:
             return
+        if complete and source.position == 0 and (whole := _whole(text, options)) is not None:
+            yield whole
+            return
         spans, found = _cut(text, options, source.position, fenced=fenced)
         if not complete:
             if len(spans) < 2 * _WAITING:
@@ -115,6 +120,14 @@ def _windows(pieces: Iterator[str], window: int, options: Options) -> Iterator[C
         fenced = not complete and found.in_fence(end)
         source.advance(end)
         size = window
+
+
+def _whole(text: str, options: Options) -> Chunk | None:
+    """The text as one chunk where it fits: most documents of a folder do, and need no borders."""
+    if len(text) > _CHARACTERS_PER_TOKEN * options.whole:
+        return None
+    tokens = options.counter.count(text)
+    return Chunk(0, len(text), text, tokens) if tokens <= options.whole else None
 
 
 def _chunks(source: Source, text: str, spans: list[Span], options: Options) -> Iterator[Chunk]:
