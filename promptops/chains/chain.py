@@ -17,8 +17,8 @@ from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
 from promptops.plans.spec import Model, Spec, Step
 from promptops.prompts import Library
+from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
-from promptops.prompts.library import is_file
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated

@@ -11,7 +11,7 @@ from promptops.cli import printing
 from promptops.cli.printing import note
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
-from promptops.prompts.library import SUFFIX, read
+from promptops.prompts.files import SUFFIX, read
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
 from promptops.report.words import plural

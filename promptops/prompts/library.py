@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from promptops.errors import NotFoundError, TemplateError
+from promptops.errors import NotFoundError
+from promptops.prompts.files import SUFFIX, is_file, read
 from promptops.prompts.front_matter import split
+from promptops.prompts.template import Template
 from promptops.resources import library
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
-
-    from promptops.prompts.template import Template
-
-SUFFIX = ".j2"
 
 
 class Library:
@@ -33,10 +30,8 @@ class Library:
 
         Raises ``NotFoundError`` where there is none, ``TemplateError`` where it is not valid.
         """
-        from promptops.prompts.template import Template
-
         if name not in self._templates:
-            self._templates[name] = Template.load(self.path(name), self)
+            self._templates[name] = Template.load(self.path(name), self.environment)
         return self._templates[name]
 
     def names(self) -> list[str]:
@@ -93,19 +88,6 @@ class Library:
         if path is None:
             self._nowhere(name)
         return split(read(path))[1], str(path), None
-
-
-def is_file(path: str | Path) -> bool:
-    """Whether there is such a file; a name that no file can have is none, rather than an error."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
-
-
-def read(path: Path) -> str:
-    """A template file's text; raises ``TemplateError`` where it is no UTF-8 text."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as failure:
-        raise TemplateError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
 
 
 def _names(folder: Path, pattern: str) -> Iterator[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, nodes
 
 from promptops.errors import NotFoundError, TemplateError
+from promptops.prompts.files import read
 from promptops.prompts.front_matter import split
-from promptops.prompts.library import Library, read
+from promptops.prompts.library import Library
 from promptops.prompts.template import Template
 
 _HARMLESS = frozenset({"fence", "length", "count", "wordcount"})

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts import front_matter
-from promptops.prompts.library import Library, read
+from promptops.prompts.files import read
 from promptops.prompts.messages import COLLECTED
 from promptops.tokens import counter
 from promptops.types import Counter, Message
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from jinja2 import Template as Compiled
 
 _BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
@@ -50,14 +51,14 @@ class Template:
         self._compiled = compiled
 
     @classmethod
-    def load(cls, path: Path, library: Library) -> Template:
+    def load(cls, path: Path, environment: Environment) -> Template:
         """Read and compile ``path``; raises ``TemplateError`` with file and line."""
         from jinja2 import TemplateSyntaxError
 
         source = read(path)
         head = front_matter.parse(source, str(path))
         try:
-            compiled = library.environment.from_string(front_matter.split(source)[1])
+            compiled = environment.from_string(front_matter.split(source)[1])
         except TemplateSyntaxError as failure:
             raise TemplateError(f"{failure.filename or path}:{failure.lineno}: {failure.message}") from None
         return cls(head, path, compiled)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-    from promptops.tokens.vocabulary import Vocabulary
+    from numpy.typing import NDArray
 
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _INSIDE = 0x8000
@@ -23,9 +23,9 @@ class Lengths:
     Filling an entry twice gives the same value, so threads may share one table without a lock.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-        self._table = np.zeros(vocabulary.size + 1, np.uint16)
+    def __init__(self, size: int, token_bytes: Callable[[int], bytes]) -> None:
+        self._token_bytes = token_bytes
+        self._table = np.zeros(size + 1, np.uint16)
 
     def of(self, tokens: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The characters of the text up to each token's end, after a 0, and which tokens start inside a character."""
@@ -43,7 +43,7 @@ class Lengths:
         present[np.minimum(tokens, len(self._table) - 1)] = True
         present &= self._table == 0
         for token in np.flatnonzero(present).tolist():
-            self._table[token] = _entry(self._vocabulary.token_bytes(token))
+            self._table[token] = _entry(self._token_bytes(token))
 
 
 def _entry(spelling: bytes) -> int:

@@ -125,7 +125,7 @@ class Vocabulary:
         """The table of how many characters each token stands for."""
         from promptops.tokens.lengths import Lengths
 
-        return Lengths(self)
+        return Lengths(self.size, self.token_bytes)
 
     def _encode(self, text: str) -> bytes:
         """Ids of ``text`` as 32-bit integers in the machine's order, without those of the vocabulary's own template."""
