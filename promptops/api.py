@@ -175,29 +175,23 @@ def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
+    return _in_thread(coroutine)
+
+
+def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run in another thread; interrupting this one ends it there too, since it may be spending money."""
+    going: list[asyncio.Task[T]] = []
+
+    async def work() -> T:
+        going.append(asyncio.get_running_loop().create_task(coroutine))
+        return await going[0]
+
     with ThreadPoolExecutor(1, "promptops") as threads:
-        runner = _Runner(coroutine)
-        outcome = threads.submit(asyncio.run, runner.run())
+        outcome = threads.submit(lambda: asyncio.run(work()))
         try:
             return outcome.result()
         except KeyboardInterrupt:
-            runner.stop()
+            for task in going:
+                with suppress(RuntimeError):  # it has ended meanwhile
+                    task.get_loop().call_soon_threadsafe(task.cancel)
             raise
-
-
-class _Runner:
-    """A coroutine in another thread that can be stopped from this one."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-        self._going: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None = None
-
-    async def run(self) -> T:
-        self._going = asyncio.get_running_loop(), asyncio.current_task()
-        return await self._coroutine
-
-    def stop(self) -> None:
-        loop, task = self._going or (None, None)
-        if loop is not None and task is not None:
-            with suppress(RuntimeError):  # it has ended meanwhile
-                loop.call_soon_threadsafe(task.cancel)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptops import prices
@@ -72,7 +74,7 @@ class LangChain:
 def load(spec: str) -> BaseChatModel:
     """The chat model that ``package.module:attr`` names; a function or class is called without arguments.
 
-    Raises ``NotFoundError`` where it is not there, ``UsageError`` where it is no chat model or cannot be made.
+    A module that is nowhere else is looked for in the working folder. Raises ``NotFoundError`` where it is not there, ``UsageError`` where it is no chat model or cannot be made.
     """
     module, colon, attribute = spec.partition(":")
     if not colon:
@@ -81,12 +83,14 @@ def load(spec: str) -> BaseChatModel:
         from langchain_core.language_models import BaseChatModel
     except ImportError:
         raise UsageError("LangChain models need an extra: pip install 'promptops[langchain]'") from None
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     try:
         found = getattr(import_module(module), attribute)
         model = found if isinstance(found, BaseChatModel) else found() if callable(found) else found
     except (ImportError, AttributeError) as failure:
         raise NotFoundError(f"langchain:{spec}: {_line(failure)}") from None
-    except Exception as failure:  # noqa: BLE001 - the module and its models may raise anything
+    except Exception as failure:
         raise UsageError(f"langchain:{spec} cannot be made: {_line(failure)}") from failure
     if not isinstance(model, BaseChatModel):
         raise UsageError(f"langchain:{spec} is a {type(model).__name__}, not a LangChain chat model")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptops.budget import Amount, Budget
@@ -18,6 +18,7 @@ from promptops.client.verdict import Patience, Verdict, verdict
 from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError
 from promptops.store import Ledger
+from promptops.store.database import whole
 from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
 
 Listener = Callable[[Tags, Totals], None]
@@ -124,8 +125,7 @@ class Metered:
         row = self.ledger.sent(call.tags, self.backend.name, most, cost(self.backend, most))
         start = time.monotonic()
         try:
-            reply = await self.backend.complete(call)
-            _check(reply)
+            reply = _sound(await self.backend.complete(call))
         except CallError as error:
             self._failed(row, call, error, most, time.monotonic() - start)
             raise
@@ -160,8 +160,8 @@ class Metered:
             return
 
 
-def _check(reply: object) -> None:
-    """Raise ``TypeError`` where a backend answers with what is no reply; people write backends of their own."""
+def _sound(reply: object) -> Reply:
+    """The reply, its text fit to be kept; ``TypeError`` where it is none, since people write backends of their own."""
     if not isinstance(reply, Reply):
         raise TypeError(f"it answered with a {type(reply).__name__}, not a Reply")
     if not isinstance(reply.text, str) or not isinstance(reply.usage, Usage):
@@ -170,6 +170,7 @@ def _check(reply: object) -> None:
     tokens = (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens)
     if not all(isinstance(number, int) and 0 <= number < _MOST_TOKENS for number in tokens):
         raise TypeError(f"the usage of its reply is no count of tokens: {usage}")
+    return reply if reply.text.isascii() else replace(reply, text=whole(reply.text))
 
 
 def most_usage(backend: Backend, call: Call) -> Usage:

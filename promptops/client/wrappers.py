@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from dataclasses import replace
 
 from promptops.client.verdict import stops
 from promptops.errors import CallError, RejectedError, StoreError, WindowError
+from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
 from promptops.types import Backend, Call, Reply
 
@@ -128,10 +128,9 @@ class Sized:
 
 
 def contents_tokens(backend: Backend, call: Call) -> int:
-    """Tokens of all contents, and of a schema, which providers count as input; exact where the counter is."""
-    count = backend.counter.count
-    schema = count(json.dumps(dict(call.schema))) if call.schema is not None else 0
-    return sum(count(message.content) for message in call.messages) + schema
+    """Tokens of all contents, and of a schema; exact where the counter is."""
+    contents = sum(backend.counter.count(message.content) for message in call.messages)
+    return contents + schema_tokens(call.schema, backend.counter)
 
 
 class Halt:

@@ -12,7 +12,6 @@ from promptops.errors import PromptopsError
 from promptops.plans.plan import Plan, Read, Report, Request, Start, Started
 from promptops.types import Call, Document, Reply, Source
 
-
 _LONG = 200_000
 """Characters."""
 
@@ -58,7 +57,11 @@ class Driver:
         self._tasks: set[asyncio.Task[_Outcome]] = set()
 
     async def run(self, plan: Plan[Any]) -> Any:
-        """The plan's result. Whatever is still going when it ends, or is cancelled, is cancelled."""
+        """The plan's result. Whatever is still going when it ends, or is cancelled, is cancelled.
+
+        All at once, which is why plans wait for each other under a shield: cancelled one after another, each would give
+        its place in flight to the next, which would be sent.
+        """
         try:
             return await self._drive(plan)
         finally:
@@ -85,7 +88,7 @@ class Driver:
             case Call():
                 return await self._answer(request)
             case Started():
-                return (await request.task).unwrap()
+                return (await asyncio.shield(request.task)).unwrap()
             case Start():
                 return Started(self._start(request.plan))
             case Read():
@@ -98,7 +101,7 @@ class Driver:
     async def _together(self, plans: Sequence[Plan[Any]]) -> list[Any]:
         if len(plans) == 1:
             return [await self._drive(plans[0])]
-        outcomes = [await task for task in [self._start(plan) for plan in plans]]
+        outcomes = [await asyncio.shield(task) for task in [self._start(plan) for plan in plans]]
         return [outcome.unwrap() for outcome in outcomes]
 
     def _start(self, plan: Plan[Any]) -> asyncio.Task[_Outcome]:

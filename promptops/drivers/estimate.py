@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptops.chains import Chain
+from promptops.client.wrappers import contents_tokens
 from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.plans.plan import Report
@@ -110,18 +111,14 @@ class _Phantom:
             self.stored += 1
             return known
         length = call.max_output_tokens if self._worst else call.expected_output_tokens or call.max_output_tokens
-        usage = Usage(self._size(call), 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
+        given = contents_tokens(backend, call) + backend.overhead * (len(call.messages) + 1)
+        usage = Usage(given, 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
         usd = backend.price.cost(usage) if backend.price is not None else None
         place = (call.tags.step, call.tags.level)
         self.levels[place] = self.levels.get(place, Totals()) + Totals.of(usage, usd)
         if length not in self._fillers:
             self._fillers[length] = filler(length, self._job.model.counter)
         return Reply(self._fillers[length], usage, "length" if self._worst else "stop")
-
-    def _size(self, call: Call) -> int:
-        model = self._job.model
-        counted = sum(model.counter.count(message.content) for message in call.messages)
-        return counted + model.overhead * (len(call.messages) + 1)
 
     def _report(self, report: Report) -> None:
         if report.result.status in ("failed", "empty"):

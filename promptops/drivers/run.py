@@ -31,8 +31,8 @@ class Result:
     """What a run came to.
 
     ``status`` is ``ok``; ``failed`` where documents failed and none has an answer; or ``incomplete`` where some have
-    none, had to be cut short, or a cap or quota ran out. ``usage`` is what this run sent; replies from the store are no calls. ``documents`` is empty where a
-    ``sink`` took them.
+    none or had to be cut short, or a cap or quota ran out. ``usage`` is what this run sent; replies from the store are
+    no calls. ``documents`` is empty where a ``sink`` took them.
     """
 
     run: str

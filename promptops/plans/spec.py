@@ -8,6 +8,7 @@ one window, which is why every reduce ends.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -102,7 +103,9 @@ class Spec:
 
     def size(self, prompt: Prompt) -> int:
         """Input tokens of a prompt, with what the provider adds around its messages."""
-        return prompt.tokens(self.model.counter) + self.model.overhead * (len(prompt.messages) + 1)
+        counter = self.model.counter
+        around = self.model.overhead * (len(prompt.messages) + 1)
+        return prompt.tokens(counter) + schema_tokens(prompt.schema, counter) + around
 
     def ratio(self, text: str) -> float:
         """Tokens per word of ``text``, in steps so coarse that a small edit leaves its calls as they were."""
@@ -144,3 +147,7 @@ class Spec:
                     "model with a larger window, or fewer words (--set words=N)"
                 )
 
+
+def schema_tokens(schema: Mapping[str, Any] | None, counter: Counter) -> int:
+    """Tokens of a JSON schema, which providers count as input."""
+    return 0 if schema is None else counter.count(json.dumps(dict(schema)))

@@ -7,4 +7,16 @@ from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
 from promptops.store.overhead import Around, Overhead
 from promptops.store.replies import Replies, key, question
 
-__all__ = ["GROUPINGS", "Around", "Database", "Grouping", "Ledger", "Overhead", "Replies", "Row", "grouping", "key", "question"]
+__all__ = [
+    "GROUPINGS",
+    "Around",
+    "Database",
+    "Grouping",
+    "Ledger",
+    "Overhead",
+    "Replies",
+    "Row",
+    "grouping",
+    "key",
+    "question",
+]

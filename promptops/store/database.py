@@ -16,6 +16,9 @@ from promptops.errors import StoreError
 
 VERSION = 1
 
+_REMEMBERED = 4_096
+"""Names kept in memory; a folder of any size must not grow it."""
+
 _SCHEMA = """
 CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE replies (key BLOB PRIMARY KEY, body TEXT NOT NULL, created REAL NOT NULL, final INTEGER NOT NULL)
@@ -78,7 +81,7 @@ class Database:
         """The number that stands for a name in every row, so that a path is written once."""
         with self._lock:
             if text not in self._names:
-                readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                readable = whole(text)
                 self.execute("INSERT OR IGNORE INTO names (name) VALUES (?)", (readable,))
                 self._remember(text, self.query("SELECT id FROM names WHERE name = ?", (readable,))[0][0])
             return self._names[text]
@@ -120,5 +123,6 @@ class Database:
         return StoreError(f"store {self.path!r} {what}: {failure}; name another file with --store FILE (store=...)")
 
 
-_REMEMBERED = 4_096
-"""Names kept in memory; a folder of any size must not grow it."""
+def whole(text: str) -> str:
+    """``text`` with U+FFFD for half characters (lone surrogates), which neither SQLite nor a model can be given."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import promptops as po
 from promptops.backends.langchain import LangChain, load
 from promptops.errors import CallError, NotFoundError, ThrottledError, UsageError
 from promptops.tokens import counter
-from promptops.types import Call, Message
+from promptops.types import Call, Message, Sampling
 
 COUNTER = counter(tokenizer="o200k_base")
 CALL = Call((Message("system", "be brief"), Message("user", "hello")), 50)
@@ -28,6 +29,7 @@ class Model(BaseChatModel):
     message: Any = None
     failure: Any = None
     seen: list[Any] = []
+    stops: Any = None
 
     @property
     def _llm_type(self) -> str:
@@ -37,6 +39,7 @@ class Model(BaseChatModel):
         self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **more: Any
     ) -> ChatResult:
         self.seen.append((messages, more))
+        self.stops = stop
         if self.failure is not None:
             raise self.failure
         return ChatResult(generations=[ChatGeneration(message=self.message)])
@@ -110,3 +113,30 @@ def test_a_spec_names_a_model_a_class_or_a_function(tmp_path: Path, monkeypatch:
         result = po.run("summarize", [po.Source("a", text="Some text.")], client)
     assert (result.text, result.usage.usd) == ("a summary.", None)
     sys.modules.pop("shelf")
+
+
+def test_how_to_sample_is_passed_on() -> None:
+    """All that a chain file can say."""
+    model = Model(message=AIMessage("hi"), seen=[])
+    call = replace(CALL, sampling=Sampling(temperature=0.1, top_p=0.5, seed=3, stop=("END",)))
+    asyncio.run(LangChain("m:a", model, COUNTER, 8_000).complete(call))
+    more = model.seen[0][1]
+    assert (more["temperature"], more["top_p"], more["seed"], model.stops) == (0.1, 0.5, 3, ["END"])
+
+
+def test_what_a_model_is_set_to_is_not_written_down() -> None:
+    """The store keeps the identity, and a setting can be a key."""
+    assert "sk-secret" not in LangChain("m:a", Model(failure="sk-secret"), COUNTER).identity
+
+
+@pytest.mark.parametrize("line", ["raise KeyError('MY_KEY')", "def model(): raise ValueError('no key\\nset one')", "("])
+def test_a_model_that_cannot_be_made_is_said_in_one_line(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its module raises."""
+    (tmp_path / "broken_shelf.py").write_text(f"{line}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "broken_shelf", raising=False)
+    with pytest.raises(UsageError, match="langchain:broken_shelf:model cannot be made: ") as failure:
+        load("broken_shelf:model")
+    assert "\n" not in str(failure.value)

@@ -270,7 +270,10 @@ def test_a_model_file_is_inspected(command: Command, tmp_path: Path) -> None:
 
 
 def test_a_rendered_prompts_count_says_what_is_exact_and_what_was_learned(
-    command: Command, docs: Path, store: Path, openai_environment: FakeOpenAI,
+    command: Command,
+    docs: Path,
+    store: Path,
+    openai_environment: FakeOpenAI,
 ) -> None:
     """What the provider adds is assumed until its replies have shown it."""
     words = ("templates", "render", "summarize/map", "-v", "text=hello", "-m", "gpt-4o-mini", "--store", store)

@@ -13,7 +13,7 @@ import pytest
 from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
 from promptops.client import Client
-from promptops.client.verdict import Patience
+from promptops.client.verdict import REJECTED, Patience
 from promptops.errors import (
     AccessError,
     BudgetError,
@@ -180,17 +180,31 @@ def test_what_fails_every_call_stops_the_run_at_once(
     assert len(fake_openai.requests) - before == 2
 
 
-def test_a_malformed_first_call_stops_the_run(client: Client, fake_openai: FakeOpenAI) -> None:
+def test_a_few_malformed_first_calls_stop_the_run(client: Client, fake_openai: FakeOpenAI) -> None:
     """Ten thousand more would be rejected the same way."""
-    fake_openai.fail(*["400"] * 3)
+    fake_openai.fail(*["400"] * 9)
+    outcomes = in_turn(client, *map(ask, "abcdef"))
+    assert all(isinstance(one, RejectedError) for one in outcomes)
+    assert len(fake_openai.requests) == REJECTED
 
-    async def in_turn() -> list[Reply | BaseException]:
-        found = [await asyncio.gather(client.complete(ask(text)), return_exceptions=True) for text in "abc"]
+
+def test_one_malformed_first_call_does_not_stop_the_run(client: Client, fake_openai: FakeOpenAI) -> None:
+    """It may be that document's own fault."""
+    fake_openai.fail("400")
+    first, *rest = in_turn(client, *map(ask, "abc"))
+    assert isinstance(first, RejectedError)
+    assert all(isinstance(one, Reply) for one in rest)
+
+
+def in_turn(client: Client, *calls: Call) -> list[Reply | BaseException]:
+    """One after another, as ``send`` does at once."""
+
+    async def each() -> list[Reply | BaseException]:
+        found = [await asyncio.gather(client.complete(call), return_exceptions=True) for call in calls]
         await client.aclose()
         return [one for (one,) in found]
 
-    assert all(isinstance(one, RejectedError) for one in asyncio.run(in_turn()))
-    assert len(fake_openai.requests) == 1
+    return asyncio.run(each())
 
 
 def test_an_unreachable_server_is_said_soon(fake_openai: FakeOpenAI) -> None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import promptops as po
+from promptops.api import job
 from promptops.backends.scripted import Scripted
-from promptops.errors import NotFoundError, PriceError, TokenizerError, UsageError
-from promptops.types import Call
+from promptops.client import Client
+from promptops.drivers.estimate import estimate, filler
+from promptops.errors import NotFoundError, PriceError, TokenizerError, UsageError, WindowError
+from promptops.store import Database
+from promptops.types import Call, Reply, Source, Usage
 
 TEXT = "The mill stood by the river. 물레방아는 강가에 있었다. " * 40
 
@@ -131,7 +139,6 @@ def test_a_file_that_is_no_text_fails_and_the_rest_goes_on(folder: Path) -> None
 
 def test_a_sink_gets_documents_in_order_and_the_result_holds_none(folder: Path) -> None:
     """So that a large folder is never held."""
-    from promptops.api import job
     from promptops.drivers.run import run
 
     async def slow_first(call: Call) -> str:
@@ -195,3 +202,173 @@ def test_a_result_is_plain_json(folder: Path) -> None:
 
     result = po.run("summarize", folder, po.connect(Scripted(answer=lambda call: "x.")))
     assert json.loads(jsonable.dumps(jsonable.rest(result)))["status"] == "ok"
+
+
+def test_a_run_whose_first_answers_were_cut_is_free_the_second_time(folder: Path, tmp_path: Path) -> None:
+    """The way to the answer is kept with it."""
+
+    def answer(call: Call) -> Reply | str:
+        return "whole." if call.take else Reply("half a", Usage(1, 0, 1), "length")
+
+    for calls in (8, 0):
+        with po.connect(Scripted(answer=answer), store=tmp_path / "s.db") as client:
+            assert po.run("summarize", folder, client).usage.calls == calls
+
+
+def test_a_stopped_run_keeps_cut_answers_so_that_the_next_goes_on(tmp_path: Path) -> None:
+    """Else a model that is always cut would be paid for the same documents for ever."""
+    sources = [Source(str(number), text=f"{number} {TEXT}") for number in range(4)]
+    statuses = []
+    for _ in range(4):
+        backend = Scripted(answer=lambda call: Reply("Half. An", Usage(900, 0, 50), "length"))
+        with po.connect(backend, store=tmp_path / "s.db", max_tokens=6_000, concurrency=1) as client:
+            result = po.run("summarize", sources, client, corpus=False)
+        statuses.append((not result.stopped, len([one for one in result.documents if one.text])))
+        if not result.stopped:
+            break
+    assert statuses == sorted(statuses)
+    assert statuses[-1] == (True, 4)
+
+
+def test_a_store_that_fails_in_the_middle_stops_the_run_and_keeps_its_answers(tmp_path: Path) -> None:
+    """What is already answered is handed on; nothing more is sent unmetered."""
+    client = po.connect(Scripted(), store=tmp_path / "s.db", concurrency=1)
+
+    def answer(call: Call) -> str:
+        if len(backend.calls) == 2:
+            client.database.query("PRAGMA query_only = 1")
+        return "x."
+
+    backend = client.backend = Scripted(answer=answer)
+    sources = [Source(str(number), text=f"{number} {TEXT}") for number in range(4)]
+    result = po.run("summarize", sources, client)
+    assert (result.status, result.stopped) == ("incomplete", {"store"})
+    assert [document.status for document in result.documents] == ["ok", "ok", "failed", "failed"]
+    assert len(backend.calls) == 2
+
+
+def test_documents_of_one_name_have_their_own_usage() -> None:
+    """Texts in memory may be called anything, or nothing."""
+    sources = [Source("n", text=TEXT[:100]), Source("n", text=TEXT), Source("", text=TEXT[100:])]
+    result = po.run("summarize", sources, po.connect(Scripted(answer=lambda call: "x.")), chunk_tokens=200)
+    assert result.corpus is not None
+    chunks = [document.chunks for document in result.documents]
+    sent = [document.usage.calls for document in result.documents]
+    assert [calls >= 1 for calls in sent] == [True] * 3
+    assert sent[0] == chunks[0] == 1
+    assert result.corpus.usage.calls == 1
+    assert sum(sent) + 1 == result.usage.calls
+
+
+def test_no_document_at_all_is_said() -> None:
+    """A list that came out empty is a mistake somewhere."""
+    with pytest.raises(UsageError, match="no document was given"):
+        po.run("summarize", [], "extractive")
+
+
+def test_a_run_is_failed_where_no_document_has_an_answer() -> None:
+    """An empty one beside it is no answer."""
+    sources = [Source("a", text="text"), Source("b", text="")]
+    assert po.run("summarize", sources, po.connect(Scripted([]))).status == "failed"
+
+
+def test_interrupting_a_notebook_stops_what_runs_for_it() -> None:
+    """The thread that it runs in sends nothing more."""
+
+    async def slow(call: Call) -> str:
+        if len(backend.calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.01)
+        return "x."
+
+    backend = Scripted(answer=slow)
+    client = po.connect(backend, concurrency=1)
+
+    async def cell() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            po.run("summarize", [Source(str(number), text=f"{number} text") for number in range(500)], client)
+
+    loop = asyncio.new_event_loop()  # asyncio.run would take the interrupt for itself
+    loop.run_until_complete(cell())
+    loop.close()
+    assert len(backend.calls) < 500
+
+
+@given(stops=st.lists(st.integers(1, 30), max_size=4), cut=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_stopped_at_any_call_and_run_again_pays_twice_only_for_what_was_in_flight(stops: list[int], cut: bool) -> None:
+    """Cancelled anywhere, with answers cut or not; in the end the result is the same."""
+    database = Database()
+    paid: list[tuple[object, int]] = []
+    text = "".join(f"Day {day}: the mill stood by the river. " for day in range(80))
+    sources = [Source(str(number), text=f"{number} {text}") for number in range(2)]
+
+    async def once(stop: int) -> po.Result | None:
+        async def answer(call: Call) -> str | Reply:
+            if len(backend.calls) == stop:
+                task.cancel()
+            await asyncio.sleep(0)
+            paid.append((call.messages, call.take))
+            return Reply("half", Usage(1, 0, 1), "length") if cut and not call.take else "An answer. " * 9
+
+        backend = Scripted(answer=answer, identity="same")
+        client = Client(backend, database, concurrency=3)
+        running = po.arun("summarize", sources, client, chunk_tokens=100, reduce_tokens=200)
+        task = asyncio.create_task(running)
+        return (await asyncio.gather(task, return_exceptions=True))[0]
+
+    for stop in stops:
+        asyncio.run(once(stop))
+    result = asyncio.run(once(0))
+    assert isinstance(result, po.Result)
+    assert result.status == "ok"
+    assert len(paid) == len(set(paid))
+
+
+@pytest.mark.parametrize("per_word", [0.3, 1, 1.7, 4])
+@given(tokens=st.integers(1, 3_000))
+@settings(max_examples=30, deadline=None)
+def test_a_filler_takes_the_fewest_words_that_reach_its_tokens(per_word: float, tokens: int) -> None:
+    """By any counter, in few counts."""
+    counts = 0
+
+    class Counting:
+        name, exact = "c", False
+
+        def count(self, text: str) -> int:
+            nonlocal counts
+            counts += 1
+            return int(len(text.split()) * per_word)
+
+    text = filler(tokens, Counting())
+    assert Counting().count(text) >= tokens
+    assert len(text.split()) == 1 or Counting().count(text[:-2]) < tokens
+    assert counts < 40
+
+
+def test_a_filler_ends_for_a_counter_that_counts_nothing() -> None:
+    """Somebody's own may."""
+
+    class Nothing:
+        name, exact = "n", False
+
+        def count(self, text: str) -> int:
+            return 0
+
+    assert filler(10, Nothing())
+
+
+def test_a_schema_is_part_of_what_is_estimated_and_of_what_must_fit(tmp_path: Path) -> None:
+    """Providers count it as input."""
+    head = "name: m\nversion: 1\ndescription: d\ninputs:\n  text: {type: string, document: true}\n"
+    schema = f"output:\n  format: json\n  schema: {{type: object, description: '{'what it is for ' * 150}'}}\n"
+    steps = "map: {template: m}, reduce: {template: summarize/reduce}, corpus: {template: summarize/corpus}"
+    (tmp_path / "c.yaml").write_text(f"name: c\nplan: map_reduce\nsteps: {{{steps}}}\n")
+    inputs = []
+    for output in ("", schema):
+        (tmp_path / "m.j2").write_text(f"---\n{head}{output}---\n{{{{ text | fence }}}}\n")
+        planned = job(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], Scripted(), {})
+        inputs.append(asyncio.run(estimate(planned)).expected.input_tokens)
+    assert inputs[1] > inputs[0] + 200
+    with pytest.raises(WindowError, match=r"m\.j2"):
+        po.run(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], po.connect(Scripted(window=600)), words=10)

@@ -52,6 +52,21 @@ def test_the_cache_grows_with_context_and_sequences(model: Path) -> None:
     assert inspect(str(model), context=100, parallel=3).kv_cache == 300 * per_token
 
 
+def test_layers_may_have_their_own_numbers_of_heads(tmp_path: Path) -> None:
+    """Then the header holds lists."""
+    path = tmp_path / "layers.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(2)
+    writer.add_context_length(10)
+    writer.add_embedding_length(64)
+    writer.add_head_count([2, 4])
+    writer.add_head_count_kv([1, 2])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    assert inspect(str(path)).kv_cache == 10 * (1 + 2) * (64 // 4) * 2 * 2
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"GG", b"version https://git-lfs.github.com/spec/v1\n", b"<!doctype html>", b"GGUF", b"GGUF" + b"\xff" * 40],

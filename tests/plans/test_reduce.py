@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from promptops.client import Client
 from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
-from promptops.errors import RefusedError, TransientError, UsageError, WindowError
+from promptops.errors import QuotaError, RefusedError, TransientError, UsageError, WindowError
 from promptops.tokens import counter
 from promptops.types import Call, Reply, Source, Usage
 
@@ -202,3 +203,70 @@ def test_a_character_that_fits_no_chunk_fails_its_document_alone() -> None:
     sources = [Source("a", text="a" + "\u0301" * 4_000), Source("b", text="plain text.")]
     result = po.run("summarize", sources, po.connect(Scripted(answer=lambda call: "x.")), chunk_tokens=50)
     assert [document.status for document in result.documents] == ["failed", "ok"]
+
+
+def test_an_answer_cut_and_then_blank_is_the_cut_one() -> None:
+    """What was paid for and says something is better than nothing."""
+    backend = Scripted([Reply("One sentence is whole. Another is hal", finish="length"), " "])
+    document = po.run("summarize", [Source("a", text=PROSE)], po.connect(backend)).documents[0]
+    assert document.status == "truncated"
+    assert "One sentence is whole." in document.text
+
+
+def test_a_whole_answer_over_its_limit_is_kept_where_it_fits() -> None:
+    """A provider's tokens are not always ours; an answer that ended by itself is cut only where it has to be."""
+    answer = " ".join(["flood"] * 100)
+    document = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([Reply(answer)])), words=40).documents
+    assert (document[0].status, document[0].text) == ("ok", answer)
+
+
+def test_a_failed_reduce_waits_for_those_in_flight() -> None:
+    """They are paid for: their replies are kept, and are the document's usage."""
+
+    async def answer(call: Call) -> str:
+        if call.tags.step == "map":
+            return f"{call.messages[-1].content[12:40]}. " * 8
+        if "Day 0:" in call.messages[-1].content:
+            raise RefusedError("the content filter refused it")
+        await asyncio.sleep(0.05)
+        return "joined."
+
+    client = po.connect(Scripted(answer=answer))
+    text = "".join(f"Day {day}: {PROSE}" for day in range(60))
+    result = po.run("summarize", [Source("a", text=text)], client, chunk_tokens=100, reduce_tokens=400)
+    assert result.status == "failed"
+    assert result.documents[0].usage == result.usage
+    assert not any(row.possibly_billed for row in client.ledger.rows("run"))
+
+
+def test_a_template_that_fails_on_one_document_fails_that_one(tmp_path: Path) -> None:
+    """The others are paid for, and are answered."""
+    (tmp_path / "m.j2").write_text(
+        "---\nname: m\nversion: 1\ndescription: d\ninputs:\n  text: {type: string, document: true}\n---\n"
+        "{{ 1 // (0 if 'zero' in text else 1) }} {{ text | fence }}\n"
+    )
+    steps = "map: {template: m}, reduce: {template: summarize/reduce}, corpus: {template: summarize/corpus}"
+    (tmp_path / "c.yaml").write_text(f"name: c\nplan: map_reduce\nsteps: {{{steps}}}\n")
+    sources = [Source(name, text=name) for name in ("one", "zero", "two")]
+    result = po.run(str(tmp_path / "c.yaml"), sources, po.connect(Scripted(answer=lambda call: "x.")))
+    assert [document.status for document in result.documents] == ["ok", "failed", "ok"]
+    assert "m.j2" in (result.documents[1].error or "")
+
+
+@pytest.mark.parametrize("window", range(380, 700, 40))
+def test_a_long_title_gives_way_in_a_small_window(window: int) -> None:
+    """It is no part of the text, and costs no document its answer."""
+    backend = Scripted(answer=lambda call: " ".join(["flood"] * 400), window=window)
+    source = Source("a.md", text=f"# {'ꦗꦮꦱ ' * 30}\n\n{PROSE * 20}")
+    document = po.run("summarize", [source], po.connect(backend), words=10).documents[0]
+    assert document.text
+
+
+def test_what_stops_the_overview_is_in_the_result() -> None:
+    """As what stops a document is."""
+
+    def answer(call: Call) -> str | Exception:
+        return QuotaError("no credit left") if call.tags.step == "corpus" else "x."
+
+    result = po.run("summarize", texts([1, 2]), po.connect(Scripted(answer=answer)))
+    assert (result.status, result.stopped, result.reason) == ("incomplete", {"quota"}, "no credit left")

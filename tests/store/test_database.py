@@ -41,8 +41,7 @@ def test_a_full_disk_is_a_store_error(tmp_path: Path) -> None:
     database = Database(tmp_path / "s.db")
     database.query("PRAGMA max_page_count = 12")
     with pytest.raises(StoreError, match="full"):
-        for number in range(1000):
-            Replies(database).put(str(number).encode(), Reply("x" * 2000))
+        Replies(database).put(b"key", Reply("x" * 100_000))
 
 
 def test_names_with_undecodable_bytes_are_kept_readable() -> None:
@@ -70,3 +69,30 @@ def test_processes_share_one_store(tmp_path: Path) -> None:
         writer.join(60)
     rows = Ledger(Database(path)).rows("run")
     assert {row.key: row.totals.calls for row in rows} == {"one": 200, "two": 200}
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
+    """It is neither written to nor switched to another journal."""
+    path = tmp_path / "bookmarks.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program's database"):
+        Database(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a\ud800b", "caf\udce9.txt", "\udc00"])
+def test_names_of_any_characters_are_kept(name: str) -> None:
+    """A text in memory may have a name that is no Unicode."""
+    ledger = Ledger(Database())
+    ledger.sent(Tags(document=name), "m", Usage(), None)
+    assert "\ufffd" in ledger.rows("document")[0].key
+
+
+def test_what_sqlite_cannot_hold_is_a_store_error() -> None:
+    """Never an error of Python's own."""
+    database = Database()
+    for value in (10**30, "\ud800"):
+        with pytest.raises(StoreError, match="cannot be written"):
+            database.execute("INSERT INTO names (name) VALUES (?)", (value,))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.store import Database, Replies, key
+from promptops.store import Database, Replies, key, question
 from promptops.types import Call, Message, Reply, Sampling, Tags, Usage
 
 CALL = Call((Message("system", "be brief"), Message("user", "안녕")), 100)
@@ -63,8 +63,41 @@ def test_a_cut_or_blank_reply_lasts_until_the_run_has_ended() -> None:
     replies.put(b"cut", Reply("half a", finish="length"))
     replies.put(b"blank", Reply(" \n"))
     replies.put(b"whole", Reply("whole."))
-    assert replies.get(b"cut") and replies.get(b"blank")
+    assert replies.get(b"cut")
+    assert replies.get(b"blank")
     replies.settle()
     assert not replies.get(b"cut")
     assert not replies.get(b"blank")
     assert replies.get(b"whole")
+
+
+def test_a_cut_reply_stays_where_its_question_was_answered_in_another_taking() -> None:
+    """Asked again, the way to the answer costs nothing."""
+    replies = Replies(Database())
+    asked = question(CALL, "m")
+    replies.put(b"first", Reply("half a", finish="length"), asked)
+    replies.put(b"second", Reply("whole."), asked)
+    replies.put(b"other", Reply("half b", finish="length"), question(replace(CALL, messages=()), "m"))
+    replies.settle()
+    assert replies.get(b"first")
+    assert replies.get(b"second")
+    assert not replies.get(b"other")
+
+
+def test_a_run_forgets_only_what_it_has_used() -> None:
+    """Another run on the same store may be under way, and may be killed."""
+    database = Database()
+    one, other = Replies(database), Replies(database)
+    one.put(b"one", Reply("half", finish="length"))
+    other.put(b"other", Reply("half", finish="length"))
+    one.settle()
+    assert other.get(b"other")
+    one.get(b"other")
+    one.settle()
+    assert not other.get(b"other")
+
+
+def test_takings_of_one_question_differ_in_number_and_limit_alone() -> None:
+    """Everything else makes it another question."""
+    assert question(replace(CALL, take=1, max_output_tokens=200), "m") == question(CALL, "m")
+    assert question(replace(CALL, sampling=Sampling(seed=1)), "m") != question(CALL, "m")

@@ -1,0 +1,192 @@
+"""What happens to one attempt: whatever a backend does, and however it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import promptops as po
+from promptops.backends.openai import OpenAI
+from promptops.backends.scripted import Scripted
+from promptops.budget import Budget
+from promptops.client import Client
+from promptops.client.verdict import Patience
+from promptops.errors import CallError, ThrottledError, TransientError, UsageError
+from promptops.tokens import counter
+from promptops.types import Call, Message, Reply, Source, Tags, Usage
+from tests.fake_openai import KEY, FakeOpenAI
+
+COUNTER = counter(tokenizer="o200k_base")
+QUICK = Patience(first_wait=0.001, longest_wait=0.002)
+
+
+class Odd:
+    """A backend that somebody wrote, which answers with whatever it is given."""
+
+    name = identity = "odd"
+    window, overhead, reasoning = 8_000, 0, 0
+    counter, price = COUNTER, None
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def complete(self, call: Call) -> Reply:
+        reply: Reply = self.answer
+        return reply
+
+    async def aclose(self) -> None:
+        pass
+
+
+def ask(text: str = "text") -> Call:
+    return Call((Message("user", text),), 20, tags=Tags(run="run", document=text))
+
+
+def statuses(client: Client) -> dict[str, int]:
+    return dict(client.database.query("SELECT status, count(*) FROM attempts GROUP BY 1"))
+
+
+def after(seconds: float) -> Callable[[Call], Awaitable[str]]:
+    async def answer(call: Call) -> str:
+        await asyncio.sleep(seconds)
+        return "x."
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "a text",
+        None,
+        Reply(None),
+        Reply(b"x"),
+        Reply("x", Usage(None)),
+        Reply("x", Usage(-1)),
+        Reply("x", Usage(10**30)),
+    ],  # type: ignore[arg-type]
+)
+def test_what_is_no_reply_is_a_call_error_that_says_so(answer: Any) -> None:
+    """People write backends of their own; it may have been billed."""
+    client = Client(Odd(answer))
+    with pytest.raises(CallError, match=r"odd failed: TypeError: (it answered with|the text|the usage)"):
+        asyncio.run(client.complete(ask()))
+    assert statuses(client) == {"possibly_billed": 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("a"), KeyError("b"), TimeoutError(), StopIteration(), asyncio.CancelledError()],
+)
+def test_whatever_a_backend_raises_fails_its_document_alone(error: BaseException) -> None:
+    """Even a cancellation that nobody asked for; it may have been billed."""
+
+    def answer(call: Call) -> str:
+        if call.tags.document == "a":
+            raise error
+        return "fine."
+
+    client = po.connect(Scripted(answer=answer))
+    result = po.run("summarize", [Source("a", text="one"), Source("b", text="two")], client)
+    assert [document.status for document in result.documents] == ["failed", "ok"]
+    assert statuses(client) == {"ok": 1, "possibly_billed": 1}
+
+
+def test_an_error_instead_of_sending_costs_nothing() -> None:
+    """A backend that finds an option wrong has sent nothing."""
+
+    def answer(call: Call) -> str:
+        raise UsageError("that cannot be asked")
+
+    client = Client(Scripted(answer=answer), budget=Budget(max_tokens=1_000))
+    with pytest.raises(UsageError, match="that cannot be asked"):
+        asyncio.run(client.complete(ask()))
+    assert client.budget.settled.tokens == 0
+    assert not any(row.possibly_billed for row in client.ledger.rows("run"))
+
+
+@pytest.mark.parametrize(
+    "lacking", ["name", "identity", "window", "overhead", "reasoning", "counter", "price", "aclose"]
+)
+def test_a_backend_that_lacks_something_is_told_what(lacking: str) -> None:
+    """Wherever a model is named."""
+    kept = {name: value for name, value in vars(Odd).items() if name not in (lacking, "__dict__", "__weakref__")}
+    backend = type("Mine", (), kept)("x")
+    for use in (po.connect, Client, lambda model: po.plan("summarize", Source("a", text="b"), model)):
+        with pytest.raises(UsageError, match=f"Mine is no backend yet: it lacks {lacking} "):
+            use(backend)
+
+
+def test_what_was_cancelled_before_it_was_sent_is_not_spent() -> None:
+    """Only attempts in flight count as spent, and cancelling a run sends nothing more."""
+    client = Client(Scripted(answer=after(5)), budget=Budget(max_tokens=10**6), concurrency=2)
+    text = "".join(f"Line {number} of the text is this one. " for number in range(400))
+
+    async def cancelled() -> None:
+        await asyncio.wait_for(po.arun("summarize", [Source("a", text=text)], client, chunk_tokens=100), 0.5)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
+    assert statuses(client) == {"sent": 2}
+    assert client.budget.settled.tokens == sum(row.totals.tokens for row in client.ledger.rows("run"))
+
+
+def test_cancelled_twins_stay_cancelled() -> None:
+    """None of them takes the other's cancellation for a reason to send again."""
+    client = Client(Scripted(answer=after(0.2)))
+
+    async def three() -> list[Any]:
+        tasks = [asyncio.create_task(client.complete(ask())) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(isinstance(one, asyncio.CancelledError) for one in asyncio.run(three()))
+    assert statuses(client) == {"sent": 1}
+
+
+def test_a_twin_sends_the_call_itself_where_the_first_is_cancelled() -> None:
+    """Somebody still waits for it."""
+    client = Client(Scripted(answer=after(0.1)))
+
+    async def two() -> Reply:
+        first, second = (asyncio.create_task(client.complete(ask())) for _ in range(2))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(two()).text == "x."
+
+
+def test_each_kind_of_failure_has_its_own_patience() -> None:
+    """Having waited for a place many times is no reason to give up on the first 500."""
+    said = [*[ThrottledError("slow down", retry_after=0.0)] * 8, TransientError("500"), "an answer."]
+    client = Client(Scripted(said), patience=QUICK)
+    assert asyncio.run(client.complete(ask())).text == "an answer."
+
+
+def test_a_run_that_ends_leaves_another_its_connections(fake_openai: FakeOpenAI) -> None:
+    """Two runs at once on one client, the first of them over in no time."""
+    fake_openai.latency = 0.05
+    backend = OpenAI("m", base_url=fake_openai.base_url, api_key=KEY, counter=COUNTER, window=8_000)
+    client = Client(backend, concurrency=4)
+    long = "".join(f"Line {number} of the text is this one. " for number in range(400))
+
+    async def both() -> list[po.Result]:
+        sources = [Source("short", text="A line.")], [Source("long", text=long)]
+        return await asyncio.gather(*(po.arun("summarize", texts, client, chunk_tokens=300) for texts in sources))
+
+    assert [result.status for result in asyncio.run(both())] == ["ok", "ok"]
+    assert set(statuses(client)) == {"ok"}
+
+
+def test_half_a_character_in_a_reply_is_no_reason_to_pay_again() -> None:
+    """Some servers cut an answer in the middle of an emoji; the rest of it is kept, and can be sent on."""
+    client = Client(Scripted(["half \ud83d of it", "never asked"]))
+    for stored in (False, True):
+        reply = asyncio.run(client.complete(ask()))
+        assert (reply.text, reply.stored) == ("half \ufffd of it", stored)
