@@ -74,7 +74,8 @@ class LangChain:
 def load(spec: str) -> BaseChatModel:
     """The chat model that ``package.module:attr`` names; a function or class is called without arguments.
 
-    A module that is nowhere else is looked for in the working folder. Raises ``NotFoundError`` where it is not there, ``UsageError`` where it is no chat model or cannot be made.
+    A module that is nowhere else is looked for in the working folder. Raises ``NotFoundError`` where it is not there,
+    ``UsageError`` where it is no chat model or cannot be made.
     """
     module, colon, attribute = spec.partition(":")
     if not colon:
