@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from promptops.backends.spec import backend
 from promptops.cli import printing
 from promptops.cli.printing import note
+from promptops.client.size import PromptSize, size
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.files import SUFFIX, read
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
 from promptops.report.words import plural
-from promptops.store import Around, Database, Overhead
+from promptops.store import Database, Overhead
 from promptops.tokens import counter
+from promptops.types import Message
 
 
 def show_all(*, as_json: bool) -> None:
@@ -39,33 +42,33 @@ def render(name: str, values: list[str], model: str | None, store: str, *, as_js
     template = _library(name).template(name)
     prompt = template.render(**dict(_value(template, pair) for pair in values))
     by = counter(model, tokenizer=None if model else "o200k_base")
-    around = _around(model, len(prompt.messages), store) if model else None
+    whole = _size(model, prompt.messages, store) if model else None
     if as_json:
         messages = [
             {"role": message.role, "content": message.content, "tokens": by.count(message.content)}
             for message in prompt.messages
         ]
         found = {"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by), "exact": by.exact}
-        added = {"around": around.tokens, "learned_from": around.replies} if around else {}
+        added = {"around": whole.around, "learned_from": whole.replies} if whole else {}
         printing.json({**found, **added})
         return
     for message in prompt.messages:
         print(f"--- {message.role}\n{message.content}\n")
-    note(f"{prompt.template}: {prompt.tokens(by):,} tokens by {by.name}{_added(around)}")
+    note(f"{prompt.template}: {prompt.tokens(by):,} tokens by {by.name}{_added(whole)}")
 
 
-def _around(model: str, messages: int, store: str) -> Around:
-    """What the provider adds, as far as the store has learned it from this model's replies."""
+def _size(model: str, messages: Sequence[Message], store: str) -> PromptSize:
+    """The prompt's size, with what the provider adds as far as the store has learned it from this model's replies."""
     asked = backend(model if ":" in model else f"openai:{model}")
     database = Database(store if Path(store).exists() else None)
-    return Overhead(database, asked.identity, asked.overhead).around(messages)
+    return size(messages, asked, Overhead(database, asked.identity, asked.overhead))
 
 
-def _added(around: Around | None) -> str:
-    if around is None:
+def _added(whole: PromptSize | None) -> str:
+    if whole is None:
         return ""
-    known = f"learned from {plural(around.replies, 'reply')}" if around.replies else "assumed until a reply shows it"
-    return f", exact; {around.tokens:,} more around the messages, {known}"
+    known = f"learned from {plural(whole.replies, 'reply')}" if whole.replies else "assumed until a reply shows it"
+    return f", {'exact' if whole.exact else 'estimated'}; {whole.around:,} more around the messages, {known}"
 
 
 def lint(names: list[str]) -> int:

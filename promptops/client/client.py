@@ -13,9 +13,11 @@ from typing import Self
 from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
+from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
+from promptops.prompts.template import Prompt
 from promptops.store import Database, Ledger, Overhead, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
@@ -62,6 +64,10 @@ class Client:
         if door is None:
             door = self._doors[loop] = self._door()
         return await door(call)
+
+    def size(self, prompt: Prompt) -> PromptSize:
+        """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""
+        return size(prompt.messages, self.backend, self.overhead)
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:

@@ -8,6 +8,7 @@ from promptops.chunking import split
 from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
 from promptops.plans.spec import Question, Spec
+from promptops.text import sentences
 from promptops.tokens import truncate
 from promptops.types import Reply, SpanStatus
 
@@ -52,13 +53,20 @@ def _usable(reply: Reply, question: Question, spec: Spec) -> Partial:
     count = spec.model.counter.count
     limit = spec.limit(question.room, question.ratio, TAKES - 1)
     text = reply.text.strip()
-    cut = reply.finish == "length" or count(text) > limit
+    cut = reply.finish == "length"
     if cut:
-        text = _whole_sentences(text, limit, spec)
+        text = _whole_sentences(text)
+    if count(text) > limit:
+        text, cut = _shortened(text, limit, spec), True
     return Partial(text, count(text), question.ratio, "truncated" if cut else "ok")
 
 
-def _whole_sentences(text: str, limit: int, spec: Spec) -> str:
+def _whole_sentences(text: str) -> str:
+    """All but the last sentence, which the limit has cut; the text itself where that is all there is."""
+    return text[: sentences(text)[-1].start].strip() or text
+
+
+def _shortened(text: str, limit: int, spec: Spec) -> str:
     """The first ``limit`` tokens at most, ended where the chunker finds a good end."""
     try:
         return split(text, limit, spec.model.counter)[0].text.strip()

@@ -13,6 +13,7 @@ import pytest
 from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
 from promptops.client import Client
+from promptops.client.size import PromptSize
 from promptops.client.verdict import REJECTED, Patience
 from promptops.errors import (
     AccessError,
@@ -26,6 +27,7 @@ from promptops.errors import (
     WindowError,
 )
 from promptops.prices import price
+from promptops.prompts.template import Prompt
 from promptops.store import Around, Database
 from promptops.tokens import counter
 from promptops.types import Call, Message, Reply, Tags, Totals
@@ -277,4 +279,7 @@ def test_what_the_provider_adds_is_learned_and_kept(fake_openai: FakeOpenAI, tmp
 def test_a_number_of_messages_not_seen_yet_is_judged_from_the_nearest(client: Client) -> None:
     """And is still called assumed."""
     send(client, ask("text"))
+    prompt = Prompt("t@1", (Message("user", "one"),))
+    assert client.size(prompt) == PromptSize(1, exact=True, around=7, replies=1)
+    assert client.size(prompt).total == 8
     assert client.overhead.around(3) == Around(7 + 2 * client.backend.overhead, 0)

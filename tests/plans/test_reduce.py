@@ -159,7 +159,7 @@ def test_an_answer_cut_twice_ends_at_a_sentence_and_is_marked() -> None:
     """The run goes on, and is incomplete."""
     cut = Reply("One sentence is whole. Another is hal", finish="length")
     result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([cut, cut])))
-    assert result.documents[0].status == "truncated"
+    assert (result.documents[0].status, result.documents[0].text) == ("truncated", "One sentence is whole.")
     assert result.status == "incomplete"
 
 
