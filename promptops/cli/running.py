@@ -180,6 +180,8 @@ class _Text:
 
 def _conclude(result: Result, out: Path | None) -> None:
     note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
+    if result.model == "extractive":
+        note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
     if out is not None:
         note(f"written to {out / INDEX}")
     if result.reason and result.stopped:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from promptops.chunking import cores, split
 from promptops.errors import DocumentError, PromptopsError, UsageError
 from promptops.plans.ask import STOPPING, Partial, ask
 from promptops.plans.plan import Plan, Read, Report, Start
 from promptops.plans.results import CorpusResult, DocumentResult, Span
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
 from promptops.types import Chunk, Document, Source
 
@@ -163,7 +165,7 @@ class _Mapped:
         if isinstance(whole, Partial):
             cut = failed or whole.status == "truncated" or any(span.status == "truncated" for span in coverage)
             error = f"{len(failed)} of {len(coverage)} parts failed: {failed[0].reason}" if failed else None
-            return DocumentResult(
+            answered = DocumentResult(
                 self.document.source,
                 "truncated" if cut else "ok",
                 whole.text,
@@ -171,6 +173,8 @@ class _Mapped:
                 coverage=coverage,
                 error=error,
             )
+            reduced = sum(isinstance(outcome, Partial) for outcome in outcomes) > 1
+            return _structured(answered, self.spec.steps["reduce" if reduced else "map"])
         return DocumentResult(
             self.document.source,
             "failed",
@@ -179,6 +183,16 @@ class _Mapped:
             error=str(whole) if whole else failed[0].reason,
             stopped=_stopped(whole),
         )
+
+
+def _structured(answered: DocumentResult, last: Step) -> DocumentResult:
+    """The answer with its ``data``, where the template that gave it asks for JSON."""
+    if not last.template.structured:
+        return answered
+    try:
+        return replace(answered, data=json.loads(answered.text))
+    except ValueError as failure:
+        return replace(answered, status="failed", error=f"the answer to {last.template.label} is no JSON: {failure}")
 
 
 def _says_something(text: str) -> bool:

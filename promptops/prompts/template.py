@@ -73,6 +73,11 @@ class Template:
         """The variables that the template declares."""
         return self.head.inputs
 
+    @property
+    def structured(self) -> bool:
+        """Whether it asks for JSON."""
+        return self.head.output.json_schema is not None
+
     def render(self, /, **inputs: object) -> Prompt:
         """The prompt for these inputs.
 

@@ -270,3 +270,32 @@ def test_what_stops_the_overview_is_in_the_result() -> None:
 
     result = po.run("summarize", texts([1, 2]), po.connect(Scripted(answer=answer)))
     assert (result.status, result.stopped, result.reason) == ("incomplete", {"quota"}, "no credit left")
+
+
+def structured(folder: Path) -> str:
+    """A chain whose answers are JSON."""
+    schema = "{type: object, properties: {actor: {type: string}}, required: [actor], additionalProperties: false}"
+    for step, declared in (("map", "text: {type: string, document: true}"), ("join", "texts: {type: list}")):
+        (folder / f"{step}.j2").write_text(
+            f"---\nname: {step}\nversion: 1\ninputs:\n  {declared}\noutput: {{format: json, schema: {schema}}}\n---\n"
+            f"{{% user %}}{{{{ {declared.split(':')[0]} }}}}{{% enduser %}}\n"
+        )
+    steps = "{map: {template: map}, reduce: {template: join}, corpus: {template: summarize/corpus}}"
+    (folder / "who.yaml").write_text(f"name: who\nplan: map_reduce\nsettings: {{corpus: false}}\nsteps: {steps}\n")
+    return str(folder / "who.yaml")
+
+
+def test_a_json_answer_is_in_the_results_data(tmp_path: Path) -> None:
+    """The schema goes to the model, and what it answers is read."""
+    backend = Scripted(answer=lambda call: '{"actor": "the miller"}')
+    result = po.run(structured(tmp_path), [Source("a", text=PROSE * 20)], po.connect(backend), chunk_tokens=200)
+    assert result.documents[0].data == {"actor": "the miller"}
+    assert all(call.schema is not None for call in backend.calls)
+
+
+def test_an_answer_that_is_no_json_is_a_failure_that_keeps_the_text(tmp_path: Path) -> None:
+    """With what is wrong with it."""
+    backend = Scripted(answer=lambda call: "the miller")
+    (document,) = po.run(structured(tmp_path), [Source("a", text=PROSE)], po.connect(backend)).documents
+    assert (document.status, document.text, document.data) == ("failed", "the miller", None)
+    assert "no JSON" in (document.error or "")
