@@ -28,7 +28,7 @@ from promptops.store import Database, Replies
 from promptops.tokens.truncate import Keep
 from promptops.types import Backend, Source
 
-_SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "estimate_tokens"}
+_SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens"}
 
 T = TypeVar("T")
 Paths = str | PathLike[str] | Source | Iterable[str | PathLike[str] | Source]
@@ -46,6 +46,7 @@ def connect(
     window: int | None = None,
     base_url: str | None = None,
     timeout: float | None = None,
+    reasoning_tokens: int | None = None,
     estimate_tokens: bool = False,
 ) -> Client:
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
@@ -53,11 +54,12 @@ def connect(
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
     (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
     a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
+    ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
     A backend of your own says these five itself.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
-    options = Options(tokenizer, window, base_url, timeout, estimate_tokens)
+    options = Options(tokenizer, window, base_url, timeout, reasoning_tokens, estimate_tokens)
     chosen = _chosen(model, options)
     cap = _dollars(max_usd)
     if cap is not None and chosen.price is None:
@@ -85,7 +87,7 @@ def plan(
     """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
 
     With ``store``, replies that it holds cost nothing. Further ``options`` are ``tokenizer``, ``window``, ``base_url``,
-    ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before its first call.
+    ``reasoning_tokens``, ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before it sends.
     """
     known = {name: options.pop(name) for name in _SAID_OF_A_MODEL & options.keys()}
     planned = job(chain, paths, _chosen(model, Options(**known)), options)

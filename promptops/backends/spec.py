@@ -22,6 +22,7 @@ class Options:
     window: int | None = None
     base_url: str | None = None
     timeout: float | None = None
+    reasoning_tokens: int | None = None
     estimate_tokens: bool = False
 
 
@@ -69,6 +70,7 @@ def _openai(name: str, options: Options) -> Backend:
         base_url=options.base_url,
         counter=counter(name, tokenizer=options.tokenizer, estimate=options.estimate_tokens),
         timeout=options.timeout,
+        reasoning=options.reasoning_tokens,
     )
 
 

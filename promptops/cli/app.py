@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Annotated, Any
 
 import typer
 
@@ -40,31 +43,6 @@ def _options(
     """What comes before a command."""
 
 
-@app.command("summarize")
-def summarize(
-    paths: options.Paths,
-    model: options.Model = "extractive",
-    tokenizer: options.Tokenizer = None,
-    window: options.Window = None,
-    base_url: options.BaseUrl = None,
-    setting: options.Settings = None,
-    out: options.Out = None,
-    store: options.Store = None,
-    max_usd: options.MaxUsd = None,
-    max_tokens: options.MaxTokens = None,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    estimate_tokens: options.EstimateTokens = False,
-    fresh: options.Fresh = False,
-    as_json: options.Json = False,
-) -> None:
-    """Summarize documents, and the folder as a whole."""
-    run(
-        "summarize", paths, model, tokenizer, window, base_url, setting, out, store, max_usd, max_tokens, concurrency,
-        timeout, estimate_tokens, fresh, as_json,
-    )  # fmt: skip
-
-
 @app.command("run")
 def run(
     chain: ChainName,
@@ -73,6 +51,7 @@ def run(
     tokenizer: options.Tokenizer = None,
     window: options.Window = None,
     base_url: options.BaseUrl = None,
+    reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
     out: options.Out = None,
     store: options.Store = None,
@@ -91,6 +70,7 @@ def run(
         tokenizer=tokenizer,
         window=window,
         base_url=base_url,
+        reasoning_tokens=reasoning_tokens,
         store=options.store(store),
         max_usd=max_usd,
         max_tokens=max_tokens,
@@ -103,6 +83,22 @@ def run(
     raise typer.Exit(running.run(asked))
 
 
+def _named(chain: str, purpose: str) -> Callable[..., None]:
+    """``run`` for one chain: the same options, and no CHAIN to give."""
+
+    @wraps(run)
+    def command(*paths: Any, **given: Any) -> None:
+        run(chain, *paths, **given)
+
+    whole = signature(run, eval_str=True)
+    command.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])  # type: ignore[attr-defined]
+    command.__doc__ = purpose
+    return command
+
+
+app.command("summarize")(_named("summarize", "Summarize documents, and the folder as a whole."))
+
+
 @app.command("plan")
 def plan(
     chain: ChainName,
@@ -111,6 +107,7 @@ def plan(
     tokenizer: options.Tokenizer = None,
     window: options.Window = None,
     base_url: options.BaseUrl = None,
+    reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
     store: options.Store = None,
     estimate_tokens: options.EstimateTokens = False,
@@ -124,6 +121,7 @@ def plan(
         tokenizer=tokenizer,
         window=window,
         base_url=base_url,
+        reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
     )

@@ -10,8 +10,13 @@ import typer
 
 from promptops.errors import UsageError
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - is standard input.")]
-Model = Annotated[str, typer.Option("--model", "-m", metavar="SPEC", help="extractive, openai:NAME or scripted:FILE.")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files and folders; - is standard input.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="SPEC", help="extractive, openai:NAME, langchain:MODULE:ATTR or scripted:FILE."
+    ),
+]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", metavar="NAME", help="The model whose tokenizer counts.")
 ]
@@ -24,6 +29,10 @@ EstimateTokens = Annotated[
 ]
 Window = Annotated[int | None, typer.Option(metavar="N", help="The model's window in tokens, where it is not known.")]
 BaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible server (OPENAI_BASE_URL).")]
+ReasoningTokens = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="What the model may think unseen; 2048 for models known to reason, else 0."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

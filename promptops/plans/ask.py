@@ -45,7 +45,7 @@ def ask(spec: Spec, question: Question) -> Plan[Partial]:
         if best is reply and reply.finish == "stop":
             break
     if best is None:
-        raise CallError("the model gave an empty answer twice; a model with more room, or fewer words, may mend it")
+        raise CallError("the model gave an empty answer twice; if it reasons unseen, give it more --reasoning-tokens")
     return _usable(best, question, spec)
 
 

@@ -24,3 +24,11 @@ def test_a_window_that_is_said_holds_for_any_model(tmp_path: Path) -> None:
     for spec in ("extractive", f"scripted:{tmp_path / 's.yaml'}", "openai:gpt-4o"):
         assert backend(spec, Options(window=777)).window == 777
         assert po.plan("summarize", po.Source("a", text="b"), spec, window=7_777).window == 7_777
+
+
+def test_what_a_model_may_think_unseen_can_be_said() -> None:
+    """It is part of the reserve, and of what is asked for."""
+    spec = "openai:gpt-5-mini"
+    assert backend(spec).reasoning == 2048
+    assert backend(spec, Options(reasoning_tokens=9_000)).reasoning == 9_000
+    assert backend(spec, Options(reasoning_tokens=0)).reasoning == 0
