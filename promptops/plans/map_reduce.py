@@ -113,8 +113,7 @@ class _Mapped:
     def __init__(self, document: Document, spec: Spec) -> None:
         self.document = document
         self.spec = spec
-        self.title = _fitting(document.title[:_TITLE], spec)
-        self.room = spec.least_room(self.title)
+        self.title, self.room = _fitting(document.title[:_TITLE], spec)
         self.ratio = spec.ratio(document.text)
         budget = min(spec.settings.chunk_tokens, self.room - self.room // 4)
         overlap = min(spec.settings.overlap_tokens, budget // 2)
@@ -205,9 +204,10 @@ def _stopped(whole: Partial | PromptopsError | None) -> str | None:
     return whole.code if isinstance(whole, STOPPING) else None
 
 
-def _fitting(title: str, spec: Spec) -> str:
-    """``title``, or nothing where a small window would have too little room left beside it."""
-    return title if spec.least_room(title) >= spec.needed(_least(spec)) else ""
+def _fitting(title: str, spec: Spec) -> tuple[str, int]:
+    """``title``, or nothing where a small window would have too little room left beside it; and the room there is."""
+    room = spec.least_room(title)
+    return (title, room) if room >= spec.needed(_least(spec)) else ("", spec.least_room())
 
 
 def _least(spec: Spec) -> int:
