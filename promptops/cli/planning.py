@@ -6,10 +6,9 @@ from typing import Any
 
 from promptops import api
 from promptops.cli import printing
-from promptops.cli.printing import note
+from promptops.cli.printing import note, without_answer
 from promptops.plans.settings import Settings
 from promptops.report import jsonable
-from promptops.report.encoding import printable
 from promptops.report.words import plural
 from promptops.types import Totals
 
@@ -23,7 +22,7 @@ def plan(
     Settings().updated(settings)  # or one named like an option would be taken for it
     estimate = api.plan(chain, paths, model, **known, **settings)
     for found in estimate.unreadable:
-        note(f"{printable(found.source)}: {found.status}: {found.error}")
+        note(without_answer(found))
     if as_json:
         printing.json(jsonable.estimate(estimate))
         return

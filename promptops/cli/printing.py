@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptops.report.encoding import dumps
+from promptops.report.encoding import dumps, printable
 from promptops.report.words import dollars, plain
 from promptops.types import Totals
+
+if TYPE_CHECKING:
+    from promptops.plans.results import DocumentResult
 
 FIGURES = ("calls", "tokens in", "cached", "tokens out", "US dollars")
 
@@ -16,6 +19,12 @@ FIGURES = ("calls", "tokens in", "cached", "tokens out", "US dollars")
 def note(text: str, command: str = "") -> None:
     """One line on stderr; ``command`` is to be copied, so it stays as it is."""
     print(f"promptops: {plain(text)}{command}", file=sys.stderr, flush=True)
+
+
+def without_answer(result: DocumentResult) -> str:
+    """What kept a document from a full answer; its name once, since errors of reading begin with it."""
+    name, error = printable(result.source), result.error or ""
+    return f"{result.status}: {error}" if error.startswith(name) else f"{result.status}: {name}: {error}"
 
 
 def json(value: Any) -> None:

@@ -11,10 +11,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from promptops.cli.printing import note
+from promptops.cli.printing import note, without_answer
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
-from promptops.report.encoding import printable
 from promptops.report.words import dollars, duration, plural
 from promptops.types import Totals
 
@@ -41,7 +40,7 @@ class Plain(Observer):
             return
         self._said_again()
         self._said = result.error
-        note(f"{printable(result.source)}: {result.status}: {result.error}")
+        note(without_answer(result))
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from promptops.text import Block, blocks, count_words, plain_text, sentences
 
 LONGEST = 1_200  # characters; what goes on for longer without an end isn't a sentence to quote
 _FEWEST_WORDS = 3
+_SHORT = 600  # characters of a text so short that its every sentence counts
 _FEWEST_UNENDED = 5
 _FEWEST_BEFORE_COLON = 8  # what leads up to a list or code in fewer words says nothing without it
 _LEAST_LETTERS = 0.6
@@ -103,6 +104,7 @@ class _Reader:
         self.role = PLAIN
         self.in_section = 0
         self.fewest = 1
+        self.least = 1 if len(text) < _SHORT else _FEWEST_WORDS
         self.begun = False
         self.numbered = len(_NUMBERED_LINE.findall(text)) >= _FEWEST_NUMBERED
         page.title = page.title or _title_field(text, self.blocks)
@@ -161,7 +163,7 @@ class _Reader:
             if self.numbered and not number:
                 plain = _CLAUSE_NUMBER.sub("", plain)
             words = count_words(plain)
-            if _is_readable(plain, words, self.fewest):
+            if _is_readable(plain, words, self.fewest, self.least):
                 start, end = block.start + span.start, block.start + span.end
                 yield self.candidate(start, end, plain, words=words, weight=weight, number=number)
                 self.in_section += 1
@@ -190,9 +192,9 @@ def heading_text(source: str, format: str) -> str:
     return plain_text(lines[0], format) if lines else ""
 
 
-def _is_readable(plain: str, words: int, fewest: int) -> bool:
-    """``fewest`` words if it has no final mark; more before a colon, and none where the words need what follows it."""
-    if _NOT_PROSE.match(plain) or words < min(fewest, _FEWEST_WORDS):
+def _is_readable(plain: str, words: int, fewest: int, least: int) -> bool:
+    """``least`` words, ``fewest`` without a final mark, more before a colon; never words that need what follows."""
+    if _NOT_PROSE.match(plain) or words < min(fewest, least):
         return False
     if plain[-1:] in ":：":
         return words >= _FEWEST_BEFORE_COLON and not _OPEN_ENDED.search(plain)

@@ -139,7 +139,7 @@ def test_a_failure_on_a_terminal_stands_above_the_line(docs: Path, script: Scrip
     )
     status, _, shown = in_terminal("summarize", docs, "-m", spec, "--concurrency", 1, both=False)
     assert status == 3
-    assert "c.txt: failed: " in SGR.sub("", visible(shown).replace("\n", " "))
+    assert "failed: " in SGR.sub("", visible(shown).replace("\n", " "))
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "unknown"}])

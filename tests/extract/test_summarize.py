@@ -208,3 +208,9 @@ def test_sentences_that_need_what_follows_are_left_out() -> None:
     """What ends in "are:" or "다음과 같습니다:" says nothing without its list."""
     text = "The fees of the workshop from July on are:\n\n- ten\n\nMembers pay the fees of the workshop in advance.\n"
     assert summarize(text, words=60) == "Members pay the fees of the workshop in advance."
+
+
+def test_a_text_shorter_than_its_summary_may_be_stays_whole() -> None:
+    """Its short sentences too."""
+    for text in ("Hello in one line. It works.", "안녕하세요. 강이 흐른다. 끝."):
+        assert summarize(text, words=50) == text
