@@ -61,7 +61,7 @@ def connect(
     """
     options = Options(tokenizer, window, base_url, timeout, reasoning_tokens, estimate_tokens)
     chosen = _chosen(model, options)
-    cap = _dollars(max_usd)
+    cap = dollars(max_usd)
     if cap is not None and chosen.price is None:
         raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
     budget = Budget(cap, max_tokens)
@@ -159,7 +159,8 @@ def _sources(paths: Paths) -> list[Source]:
     return [source for part in given for source in ([part] if isinstance(part, Source) else documents.find([part]))]
 
 
-def _dollars(value: float | str | Decimal | None) -> Decimal | None:
+def dollars(value: float | str | Decimal | None) -> Decimal | None:
+    """US dollars as they were given; raises ``UsageError`` for what is no amount of money."""
     if value is None:
         return None
     try:

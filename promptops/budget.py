@@ -46,10 +46,14 @@ class Budget:
         """What has been used for certain."""
         return self._settled
 
+    def holds(self, most: Amount) -> bool:
+        """Whether ``most`` could still be spent; raises ``PriceError`` where a cap in US dollars meets no price."""
+        self._priced(most)
+        return self._fits(self._settled, most)
+
     async def reserve(self, most: Amount) -> None:
         """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` without a price."""
-        if self.max_usd is not None and most.usd is None:
-            raise PriceError("a cap in US dollars needs a price, and none is known for this model: use --max-tokens")
+        self._priced(most)
         while True:
             with self._lock:
                 if self._fits(self._settled, most, self._reserved):
@@ -70,6 +74,10 @@ class Budget:
         for loop, future in waiting:
             with suppress(RuntimeError):  # its loop has been closed, so nobody waits there
                 loop.call_soon_threadsafe(_wake, future)
+
+    def _priced(self, most: Amount) -> None:
+        if self.max_usd is not None and most.usd is None:
+            raise PriceError("a cap in US dollars needs a price, and none is known for this model: use --max-tokens")
 
     def _fits(self, *amounts: Amount) -> bool:
         tokens = sum(amount.tokens for amount in amounts)

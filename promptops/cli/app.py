@@ -109,12 +109,19 @@ def plan(
     base_url: options.BaseUrl = None,
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
+    out: options.Out = None,  # noqa: ARG001 - a run's command line can be planned as it is, by changing one word
     store: options.Store = None,
+    max_usd: options.MaxUsd = None,
+    max_tokens: options.MaxTokens = None,
+    concurrency: options.Concurrency = None,  # noqa: ARG001 - the same
+    timeout: options.Timeout = None,  # noqa: ARG001 - the same
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     as_json: options.Json = False,
 ) -> None:
     """What a run would send: calls, tokens and money, per level. Offline; needs no key."""
+    from promptops.api import dollars
+    from promptops.budget import Budget
     from promptops.cli import planning
 
     known = options.connection(
@@ -125,7 +132,9 @@ def plan(
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
     )
-    planning.plan(chain, paths, model, known, options.settings(setting), as_json=as_json)
+    cap = Budget(dollars(max_usd), max_tokens)
+    asked = options.settings(setting)
+    raise typer.Exit(planning.plan(chain, paths, model, known, asked, cap, as_json=as_json))
 
 
 @app.command("count")

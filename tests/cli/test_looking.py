@@ -243,7 +243,6 @@ def test_every_promised_option_is_there(command: Command) -> None:
     for option in promised:
         assert f"{option} " in helps["summarize"]
         assert f"{option} " in helps["run"]
-    for option in ("--model", "--tokenizer", "--window", "--set", "--store", "--fresh", "--json"):
         assert f"{option} " in helps["plan"]
 
 
@@ -307,3 +306,13 @@ def test_tokens_export_fills_a_folder_for_tiktoken(command: Command, tmp_path: P
     assert said.status == 0
     assert Path(said.out.strip()).parent == tmp_path / "cache"
     assert command("tokens", "export", "nothing", "--to", tmp_path).status == 2
+
+
+def test_a_plan_is_held_against_a_cap(command: Command, docs: Path, script: Script) -> None:
+    """A run's own command line can be planned; where more is expected than the cap allows, that is said."""
+    spec = script("model: gpt-4o-mini\nreplies: []\n")
+    words = ("plan", "summarize", docs, "-m", spec, "--out", "x", "--concurrency", 2, "--timeout", 5)
+    assert command(*words, "--max-usd", 5).status == 0
+    short = command(*words, "--max-tokens", 10)
+    assert (short.status, "more is expected than the cap allows" in short.err) == (3, True)
+    assert command(*words, "--max-usd", "0").status == 2
