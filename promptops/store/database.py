@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,11 @@ class Database:
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
         except (OSError, ValueError, sqlite3.Error) as failure:
             raise self._error("cannot be opened", failure) from None
+        self._finish = weakref.finalize(self, self._connection.close)
         try:
             self._open()
         except sqlite3.Error as failure:
-            self._connection.close()
+            self.close()
             raise self._error("cannot be opened", failure) from None
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
@@ -92,9 +94,9 @@ class Database:
         self._names[text] = number
 
     def close(self) -> None:
-        """Close the file; closing twice is fine."""
+        """Close the file; closing twice is fine, and one that nobody closes is closed when nobody has it any more."""
         with self._lock:
-            self._connection.close()
+            self._finish()
 
     def _open(self) -> None:
         """Look before touching: a file of another program, or of a newer version, is left as it is."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sqlite3
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,12 @@ def test_what_sqlite_cannot_hold_is_a_store_error() -> None:
     for value in (10**30, "\ud800"):
         with pytest.raises(StoreError, match="cannot be written"):
             database.execute("INSERT INTO names (name) VALUES (?)", (value,))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="older Pythons do not warn of it")
+def test_a_store_that_nobody_closes_closes_itself() -> None:
+    """Without a warning, and without a leak."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Database()
+        gc.collect()
