@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 WORDS = [
@@ -102,7 +103,7 @@ def run(model: str, folder: Path, work: Path) -> dict[str, float]:
     seconds = time.perf_counter() - start
     if status:
         raise SystemExit(process.stderr.read().decode() if process.stderr else "failed")
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         calls = connection.execute("SELECT count(*) FROM attempts").fetchone()[0]
         connection.execute("DELETE FROM replies")

@@ -7,6 +7,7 @@ import multiprocessing
 import sqlite3
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_folder_is_no_store(tmp_path: Path) -> None:
 def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
     """A newer version's store is not written to."""
     path = tmp_path / "s.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="format 99"):
         Database(path)
@@ -77,7 +78,7 @@ def test_processes_share_one_store(tmp_path: Path) -> None:
 def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     """It is neither written to nor switched to another journal."""
     path = tmp_path / "bookmarks.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
     before = path.read_bytes()
     with pytest.raises(StoreError, match="another program's database"):
