@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 ) = range(32)  # fmt: skip
 
 LETTERS = (UPPER, LOWER, CJK, HANGUL, HANGUL_END, LETTER, SEA)
-STOPS = (STOP, BANG, WIDE_STOP)
 
 _SINGLE = {
     NEWLINE: "\n", RETURN: "\r", SLASH: "/", STOP: ".…", BANG: "!?‽⁇⁈⁉", CLAUSE: ",;:–—؛،", WIDE_CLAUSE: "、，；：､・",
