@@ -81,6 +81,18 @@ class Tags:
     """0 for the calls that read the document, then 1, 2 … up the reduce tree."""
 
 
+class Listener(Protocol):
+    """Hears an answer while it is written."""
+
+    def piece(self, text: str) -> None:
+        """The next few characters of the answer."""
+        ...
+
+    def again(self) -> None:
+        """What was heard so far is void: the attempt failed, and another begins."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to a model.
@@ -88,7 +100,7 @@ class Call:
     ``max_output_tokens`` limits the visible answer. ``take`` is 0 for the first asking and counts askings again after
     an answer that could not be used, so that the second asking is not answered with the first's stored reply.
     ``expected_output_tokens`` is what an answer of the asked length takes, for estimates. ``input_tokens`` is what the
-    prompt takes; the client counts it before anything is sent.
+    prompt takes; the client counts it before anything is sent. ``listener`` asks the backend to stream, where it can.
     """
 
     messages: tuple[Message, ...]
@@ -99,6 +111,7 @@ class Call:
     expected_output_tokens: int | None = None
     input_tokens: int | None = None
     tags: Tags = field(default_factory=Tags)
+    listener: Listener | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_openai import KEY, FakeOpenAI
+from promptops.testing import KEY, FakeOpenAI
 
 _HERE = {"", "localhost", "ip6-localhost"}
 
@@ -66,7 +66,7 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fake_openai() -> Iterator[FakeOpenAI]:
-    """A provider on loopback that takes the key ``test-key``; see ``tests/fake_openai.py``."""
+    """A provider on loopback that takes the key ``test-key``; see ``promptops/testing``."""
     with FakeOpenAI() as server:
         yield server
 

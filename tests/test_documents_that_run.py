@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_openai import KEY, FakeOpenAI
+from promptops.testing import KEY, FakeOpenAI
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

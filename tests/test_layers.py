@@ -14,7 +14,7 @@ import promptops
 
 PACKAGE = Path(promptops.__file__).parent
 ROOMS = [
-    ["types"],
+    ["types", "testing"],
     ["errors"],
     ["resources", "yamlfile", "text", "tokens", "prices"],
     ["documents", "chunking", "prompts", "extract", "local"],

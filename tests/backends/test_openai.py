@@ -36,9 +36,9 @@ from promptops.errors import (
     UnreachableError,
     UsageError,
 )
+from promptops.testing import KEY, MODEL, Answer, FakeOpenAI, Fault
 from promptops.tokens import counter
 from promptops.types import Backend, Call, Message, Reply, Sampling, Usage
-from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, Fault
 
 COUNTER = counter(tokenizer="o200k_base")
 TEXT = "Rivers carry sediment to the sea, and 강은 흙을 바다로 나른다. " * 8
@@ -700,7 +700,7 @@ def test_prices_of_a_gateway_and_of_open_weights() -> None:
 def test_the_fake_server_from_a_shell(tmp_path: Path) -> None:
     """It prints its address, and its log has a line for every request, for tests that kill processes."""
     log = tmp_path / "billed.jsonl"
-    command = [sys.executable, "-m", "tests.fake_openai", "--fault", "reset:0.5", "--log", str(log)]
+    command = [sys.executable, "-m", "promptops.testing", "--fault", "reset:0.5", "--log", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         one = _at(process.stdout.readline().strip())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_openai import FakeOpenAI, Fault
+from promptops.testing import FakeOpenAI, Fault
 
 Command = Callable[..., Any]
 Script = Callable[..., str]

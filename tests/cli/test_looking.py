@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from promptops.store import GROUPINGS
+from promptops.testing import FakeOpenAI
 from promptops.tokens import counter
-from tests.fake_openai import FakeOpenAI
 
 Command = Callable[..., Any]
 Script = Callable[..., str]

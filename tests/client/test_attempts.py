@@ -15,9 +15,9 @@ from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.verdict import Patience
 from promptops.errors import CallError, ThrottledError, TransientError, UsageError
+from promptops.testing import KEY, FakeOpenAI
 from promptops.tokens import counter
 from promptops.types import Call, Message, Reply, Source, Tags, Usage
-from tests.fake_openai import KEY, FakeOpenAI
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.001, longest_wait=0.002)

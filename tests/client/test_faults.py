@@ -29,9 +29,9 @@ from promptops.errors import (
 from promptops.prices import price
 from promptops.prompts.template import Prompt
 from promptops.store import Around, Database
+from promptops.testing import KEY, FakeOpenAI, Fault
 from promptops.tokens import counter
 from promptops.types import Call, Message, Reply, Tags, Totals
-from tests.fake_openai import KEY, FakeOpenAI, Fault
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.01, longest_wait=0.05)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_openai import KEY, FakeOpenAI
+from promptops.testing import KEY, FakeOpenAI
 
 CONCURRENCY = 4
 

@@ -1,0 +1,9 @@
+"""A provider on loopback for tests: real HTTP, faults on demand, and a bill to hold a ledger against."""
+
+from __future__ import annotations
+
+from promptops.testing.answers import Answer
+from promptops.testing.faults import FAULTS, Fault
+from promptops.testing.server import KEY, MODEL, FakeOpenAI, Seen
+
+__all__ = ["FAULTS", "KEY", "MODEL", "Answer", "FakeOpenAI", "Fault", "Seen"]

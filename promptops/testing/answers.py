@@ -1,0 +1,69 @@
+"""What the fake model says, and what that takes in tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+_FENCE = re.compile(r"^<(document[^\s>]*)[^>\n]*>[ \t]*$", re.MULTILINE)
+_PER_MESSAGE = 4
+_PRIMING = 3
+_WORDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says, with what of its input came from a cache and what it thought unseen."""
+
+    text: str
+    finish: str = "stop"
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+Answering = Callable[[Mapping[str, Any]], "Answer | str"]
+
+
+def first_words(body: Mapping[str, Any], words: int = _WORDS) -> str:
+    """The beginning of the document that the prompt fences, or of the last message."""
+    prompt = "\n".join(str(one["content"]) for one in body["messages"])
+    opening = _FENCE.search(prompt)
+    if opening is None:
+        text = str(body["messages"][-1]["content"])
+    else:
+        end = prompt.rfind(f"\n</{opening[1]}>")
+        text = prompt[opening.end() : end if end >= 0 else len(prompt)]
+    return " ".join(text.split(maxsplit=words)[:words])
+
+
+@cache
+def _tokenizer() -> Any:
+    import splintr
+
+    return splintr.Tokenizer.from_pretrained("o200k_base")
+
+
+def ids(text: str) -> list[int]:
+    """The tokens of ``text``."""
+    return list(_tokenizer().encode_ordinary(text))
+
+
+def decoded(ids: list[int]) -> str:
+    """Their text, but for a character cut at the end."""
+    return bytes(_tokenizer().decode_bytes(ids)).decode("utf-8", errors="ignore")
+
+
+def usage(body: Mapping[str, Any], said: Answer) -> dict[str, Any]:
+    """What the answer ``said`` to ``body`` is billed."""
+    read = sum(len(ids(str(one["content"]))) + _PER_MESSAGE for one in body["messages"]) + _PRIMING
+    written = len(ids(said.text)) + said.reasoning_tokens
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "prompt_tokens_details": {"cached_tokens": min(said.cached_tokens, read)},
+        "completion_tokens_details": {"reasoning_tokens": said.reasoning_tokens},
+    }
