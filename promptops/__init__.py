@@ -12,11 +12,12 @@ Everything is imported when it is first used, so importing this package costs ne
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from promptops.api import arun, connect, count, plan, run, template, truncate
+    from promptops.api import arun, connect, plan, run, template
     from promptops.client import Client
+    from promptops.counting import count, truncate
     from promptops.drivers.estimate import Estimate
     from promptops.drivers.run import Result
     from promptops.errors import PromptopsError
@@ -27,11 +28,11 @@ __version__ = "0.1.0"
 _HOME = {
     "arun": "promptops.api",
     "connect": "promptops.api",
-    "count": "promptops.api",
+    "count": "promptops.counting",
     "plan": "promptops.api",
     "run": "promptops.api",
     "template": "promptops.api",
-    "truncate": "promptops.api",
+    "truncate": "promptops.counting",
     "Client": "promptops.client",
     "Estimate": "promptops.drivers.estimate",
     "Result": "promptops.drivers.run",
@@ -66,7 +67,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'promptops' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

@@ -1,4 +1,4 @@
-"""The public calls: connect, plan, run, count and template."""
+"""The public calls that run a chain: connect, plan, run, and the template of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptops import chains, documents, tokens
+from promptops import chains, documents
 from promptops.backends.spec import Options, backend, checked
 from promptops.budget import Budget
 from promptops.client import Client
@@ -25,7 +25,6 @@ from promptops.plans.spec import Model
 from promptops.prompts import Library
 from promptops.prompts.template import Template
 from promptops.store import Database, Replies
-from promptops.tokens.truncate import Keep
 from promptops.types import Backend, Source
 
 _SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens"}
@@ -112,31 +111,6 @@ async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **
 def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
     return _blocking(arun(chain, paths, client, **settings))
-
-
-def count(text: str, model: str | None = None, *, tokenizer: str | None = None, estimate: bool = False) -> int:
-    """Tokens of ``text`` for ``model``, or for the vocabulary ``tokenizer``; special tokens in it are plain text.
-
-    Raises ``TokenizerError`` where none is known, unless ``estimate`` allows a count that errs high.
-    """
-    return tokens.counter(model, tokenizer=tokenizer, estimate=estimate).count(text)
-
-
-def truncate(
-    text: str,
-    n: int,
-    model: str | None = None,
-    *,
-    keep: Keep = "head",
-    tokenizer: str | None = None,
-    estimate: bool = False,
-) -> str:
-    """``text`` cut to at most ``n`` tokens, as much of it as fits, never inside a character as people see it.
-
-    ``keep`` says what stays: ``head``, ``tail``, or ``both`` with a line ``…`` between them. Raises ``TokenizerError``
-    where the model's tokenizer is not known, ``UsageError`` for a negative ``n``.
-    """
-    return tokens.truncate(text, n, counter=tokens.counter(model, tokenizer=tokenizer, estimate=estimate), keep=keep)
 
 
 def template(name: str) -> Template:

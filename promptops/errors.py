@@ -23,7 +23,10 @@ PromptopsError
 
 from __future__ import annotations
 
-from promptops.types import Usage
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from promptops.types import Usage
 
 
 class PromptopsError(Exception):

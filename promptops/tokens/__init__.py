@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from promptops.tokens.registry import NAMES, counter, encoding_of, vocabulary
 from promptops.tokens.truncate import truncate
 from promptops.tokens.vocabulary import Vocabulary
 
+TYPE_CHECKING = False  # a type checker knows better; importing typing would take as long as all of this package
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from promptops.tokens.vocabulary import well_formed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from promptops.types import Counter
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptops.errors import TokenizerError
 from promptops.tokens.estimate import Estimate
 from promptops.tokens.vocabulary import Vocabulary
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from promptops.types import Counter
 
@@ -79,7 +79,9 @@ def vocabulary(name: str) -> Vocabulary:
 
 
 def _build(name: str) -> Vocabulary:
-    if name.lower().endswith((".json", ".gguf")) or Path(name).is_file():
+    if name.lower().endswith((".json", ".gguf")) or os.path.isfile(name):  # noqa: PTH113 - without pathlib
+        from pathlib import Path
+
         from promptops.tokens.files import from_file
 
         return from_file(Path(name))

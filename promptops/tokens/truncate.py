@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from promptops.errors import UsageError
 from promptops.tokens.graphemes import grapheme_ends
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal
 
     from promptops.types import Counter
 
-Keep = Literal["head", "tail", "both"]
+    Keep = Literal["head", "tail", "both"]
 
 GAP = "\n…\n"
 """Stands where the middle was taken out."""

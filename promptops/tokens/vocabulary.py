@@ -10,49 +10,49 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     import numpy as np
     from numpy.typing import NDArray
 
     from promptops.tokens.lengths import Lengths
 
+    class Engine(Protocol):
+        """The part of splintr's tokenizers that a vocabulary needs."""
+
+        def encode_ordinary(self, text: str) -> list[int]:
+            """Ids of the text; specials in it are plain text."""
+            ...
+
+        def encode_flat(self, text: str) -> bytes:
+            """Ids as little-endian 32-bit integers; specials in the text become their ids."""
+            ...
+
+        def decode_token_bytes(self, id: int) -> bytes:
+            """What one id stands for."""
+            ...
+
+    class Lister(Protocol):
+        """A tokenizer of splintr's that only gives lists."""
+
+        def encode_ordinary(self, text: str) -> list[int]:
+            """Ids of the text; specials in it are plain text."""
+            ...
+
+        def decode_token_bytes(self, id: int) -> bytes:
+            """What one id stands for."""
+            ...
+
+
 _ID_BYTES = 4
 _PREFIX = 2
 _FEW = 4
 _LOW_BLOCK = "▁".encode()
 """What SentencePiece vocabularies write for a space."""
-
-
-class Engine(Protocol):
-    """The part of splintr's tokenizers that a vocabulary needs."""
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Ids of the text; specials in it are plain text."""
-        ...
-
-    def encode_flat(self, text: str) -> bytes:
-        """Ids as little-endian 32-bit integers; specials in the text become their ids."""
-        ...
-
-    def decode_token_bytes(self, id: int) -> bytes:
-        """What one id stands for."""
-        ...
-
-
-class Lister(Protocol):
-    """A tokenizer of splintr's that only gives lists."""
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Ids of the text; specials in it are plain text."""
-        ...
-
-    def decode_token_bytes(self, id: int) -> bytes:
-        """What one id stands for."""
-        ...
 
 
 class Listed:
