@@ -24,7 +24,7 @@ from promptops.errors import PriceError, UsageError, WindowError
 from promptops.plans.spec import Model
 from promptops.prompts import Library
 from promptops.prompts.template import Template
-from promptops.store import Database, Replies
+from promptops.store import Database
 from promptops.types import Backend, Source
 
 _SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens"}
@@ -93,7 +93,7 @@ def plan(
     if store is None or not Path(store).exists():
         return _blocking(estimating.estimate(planned))
     with closing(Database(store)) as database:
-        return _blocking(estimating.estimate(planned, Replies(database)))
+        return _blocking(estimating.estimate(planned, database))
 
 
 async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:

@@ -64,10 +64,17 @@ class Chain:
     steps: Mapping[str, Step]
 
     def start(
-        self, sources: Iterable[Source], model: Model, *, run: str, ahead: int, settings: Mapping[str, Any]
+        self,
+        sources: Iterable[Source],
+        model: Model,
+        *,
+        run: str,
+        ahead: int,
+        settings: Mapping[str, Any],
+        cautious: bool = False,
     ) -> Plan[CorpusResult | None]:
         """The plan over ``sources``; raises ``UsageError`` for a setting that is unknown or wrong."""
-        spec = Spec(run, self.name, self.steps, self.settings.updated(settings), model, ahead)
+        spec = Spec(run, self.name, self.steps, self.settings.updated(settings), model, ahead, cautious)
         return _PLANS[self.plan][0](sources, spec)
 
 

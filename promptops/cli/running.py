@@ -87,8 +87,7 @@ async def _estimate(asked: Asked, job: Job, client: Client) -> Estimate | None:
     capped = client.budget.max_usd is not None or client.budget.max_tokens is not None
     if client.backend.price is FREE and not capped and not asked.json:
         return None
-    replies = None if client.fresh else client.replies
-    estimate = await estimating.estimate(job, replies)
+    estimate = await estimating.estimate(job, None if client.fresh else client.database)
     note(
         f"expected: {spent(estimate.expected)}; at most {dollars(estimate.most.usd)}, "
         f"{estimate.most.tokens:,} tokens" + (f"; {plural(estimate.stored, 'reply')} stored" if estimate.stored else "")

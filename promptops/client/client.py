@@ -18,7 +18,7 @@ from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
 from promptops.prompts.template import Prompt
-from promptops.store import Database, Ledger, Overhead, Replies
+from promptops.store import Database, Layouts, Ledger, Overhead, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
 CONCURRENCY = 16
@@ -51,6 +51,7 @@ class Client:
         self.fresh = fresh
         self.ledger = Ledger(self.database)
         self.replies = Replies(self.database)
+        self.layouts = Layouts(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from promptops.errors import PromptopsError
-from promptops.plans.plan import Plan, Read, Report, Request, Start, Started
-from promptops.types import Call, Document, Reply, Source
+from promptops.plans.plan import Plan, Read, Report, Request, Split, Start, Started
+from promptops.types import Call, Chunk, Document, Reply, Source
 
 _LONG = 200_000
 """Characters."""
@@ -37,22 +36,19 @@ def _step(plan: Plan[Any], value: Any, error: PromptopsError | None) -> tuple[bo
         return False, stop.value
 
 
-def _takes_long(answer: object) -> bool:
-    """Whether what a plan does next would keep the event loop from its calls: it is about to split a long text."""
-    return isinstance(answer, Document) and len(answer.text) > _LONG
-
-
 class Driver:
-    """Three functions that stand for the world: answering a call, reading a source, receiving a report."""
+    """Four functions that stand for the world: answering a call, reading, splitting, receiving a report."""
 
     def __init__(
         self,
         answer: Callable[[Call], Awaitable[Reply]],
         read: Callable[[Source], Awaitable[Document]],
+        split: Callable[[Split], list[Chunk]],
         report: Callable[[Report], None],
     ) -> None:
         self._answer = answer
         self._read = read
+        self._split = split
         self._report = report
         self._tasks: set[asyncio.Task[_Outcome]] = set()
 
@@ -74,8 +70,7 @@ class Driver:
         value: Any = None
         error: PromptopsError | None = None
         while True:
-            step = partial(_step, plan, value, error)
-            going, request = await asyncio.to_thread(step) if _takes_long(value) else step()
+            going, request = _step(plan, value, error)
             if not going:
                 return request
             try:
@@ -91,12 +86,20 @@ class Driver:
                 return (await asyncio.shield(request.task)).unwrap()
             case Start():
                 return Started(self._start(request.plan))
-            case Read():
-                return await self._read(request.source)
             case Report():
                 return self._report(request)
+            case Read() | Split():
+                return await self._document(request)
             case _:
                 return await self._together(request)
+
+    async def _document(self, request: Read | Split) -> Document | list[Chunk]:
+        """The document or its chunks. A long text is split in a thread, or it would keep the loop from its calls."""
+        if isinstance(request, Read):
+            return await self._read(request.source)
+        if len(request.document.text) > _LONG:
+            return await asyncio.to_thread(self._split, request)
+        return self._split(request)
 
     async def _together(self, plans: Sequence[Plan[Any]]) -> list[Any]:
         if len(plans) == 1:

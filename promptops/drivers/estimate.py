@@ -15,10 +15,11 @@ from promptops.chains import Chain
 from promptops.client.wrappers import contents_tokens
 from promptops.documents import load
 from promptops.drivers.drive import Driver
+from promptops.drivers.splitting import Splitter
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Model
-from promptops.store import Replies, key
+from promptops.store import Database, Layouts, Replies, key
 from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
 
 
@@ -63,14 +64,16 @@ class Job:
     model: Model
     settings: dict[str, Any]
 
-    def start(self, run: str, ahead: int) -> Any:
-        """A fresh plan."""
-        return self.chain.start(self.sources, self.model, run=run, ahead=ahead, settings=self.settings)
+    def start(self, run: str, ahead: int, *, cautious: bool = False) -> Any:
+        """A fresh plan; a ``cautious`` one takes the most calls that it may."""
+        return self.chain.start(
+            self.sources, self.model, run=run, ahead=ahead, settings=self.settings, cautious=cautious
+        )
 
 
-async def estimate(job: Job, replies: Replies | None = None) -> Estimate:
-    """What ``job`` would send, knowing what the store ``replies`` already holds."""
-    expected, most = _Phantom(job, replies, worst=False), _Phantom(job, replies, worst=True)
+async def estimate(job: Job, database: Database | None = None) -> Estimate:
+    """What ``job`` would send, knowing what the store ``database`` already holds."""
+    expected, most = _Phantom(job, database, worst=False), _Phantom(job, database, worst=True)
     await expected.run()
     await most.run()
     steps = sorted(most.levels, key=lambda place: (place[1], list(job.chain.steps).index(place[0])))
@@ -91,18 +94,19 @@ async def estimate(job: Job, replies: Replies | None = None) -> Estimate:
 class _Phantom:
     """Answers every call with filler, and adds up what the answers would have taken."""
 
-    def __init__(self, job: Job, replies: Replies | None, *, worst: bool) -> None:
+    def __init__(self, job: Job, database: Database | None, *, worst: bool) -> None:
         self.levels: dict[tuple[str, int], Totals] = {}
         self.unreadable: list[DocumentResult] = []
         self.stored = 0
         self._job = job
-        self._replies = replies
+        self._replies = Replies(database) if database is not None else None
+        self._split = Splitter(job.model.counter, Layouts(database) if database is not None else None)
         self._worst = worst
         self._fillers: dict[int, str] = {}
 
     async def run(self) -> CorpusResult | None:
-        driver = Driver(self._answer, _read, self._report)
-        result: CorpusResult | None = await driver.run(self._job.start("", ahead=4))
+        driver = Driver(self._answer, _read, self._split, self._report)
+        result: CorpusResult | None = await driver.run(self._job.start("", ahead=4, cautious=self._worst))
         return result
 
     async def _answer(self, call: Call) -> Reply:

@@ -16,6 +16,7 @@ from promptops.client import Client
 from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
+from promptops.drivers.splitting import Splitter
 from promptops.errors import StoreError
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
@@ -110,7 +111,9 @@ class _Run:
 
     async def go(self) -> CorpusResult | None:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
-        driver = Driver(self._client.complete, self._read, self._report)
+        layouts = self._client.layouts
+        split = Splitter(self._job.model.counter, None if self._client.fresh else layouts, layouts)
+        driver = Driver(self._client.complete, self._read, split, self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
         token = _document.set(_CORPUS)
         try:

@@ -22,13 +22,15 @@ TAKES = 2
 class Partial:
     """The answer about a part of the whole. ``status`` is ``truncated`` where it had to be cut.
 
-    ``ratio`` is the tokens per word of what it is about, from which the next reply's limit is made.
+    ``ratio`` is the tokens per word of what it is about, from which the next reply's limit is made. ``mark`` is drawn
+    from the text it is about, so that groups form alike before and after an edit elsewhere.
     """
 
     text: str
     tokens: int
     ratio: float
     status: SpanStatus = "ok"
+    mark: int = 0
 
 
 def ask(spec: Spec, question: Question) -> Plan[Partial]:

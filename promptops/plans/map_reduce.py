@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from zlib import crc32
 
-from promptops.chunking import cores, split
+from promptops.chunking import cores
 from promptops.errors import DocumentError, PromptopsError, UsageError
 from promptops.plans.ask import STOPPING, Partial, ask
-from promptops.plans.plan import Plan, Read, Report, Start
+from promptops.plans.plan import Plan, Read, Report, Split, Start
 from promptops.plans.results import CorpusResult, DocumentResult, Span
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
@@ -43,9 +44,9 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     return (yield from corpus.finish())
 
 
-def _reported(number: int, source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
+def _reported(number: int, source: Source, spec: Spec) -> Plan[Answered]:
     answered = yield from document(source, spec)
-    yield Report(number, answered[0])
+    yield Report(number, answered.result)
     return answered
 
 
@@ -59,8 +60,8 @@ class _Corpus:
         self._missing = 0
         self._failure: PromptopsError | None = None
 
-    def take(self, answered: tuple[DocumentResult, float]) -> Plan[None]:
-        result, ratio = answered
+    def take(self, answered: Answered) -> Plan[None]:
+        result = answered.result
         self._missing += result.stopped is not None
         if not result.text or not self._spec.settings.corpus:
             return
@@ -68,7 +69,8 @@ class _Corpus:
         if self._missing or self._failure:
             return
         try:
-            yield from self._tree.add(Partial(result.text, self._spec.model.counter.count(result.text), ratio))
+            tokens = self._spec.model.counter.count(result.text)
+            yield from self._tree.add(Partial(result.text, tokens, answered.ratio, mark=answered.mark))
         except PromptopsError as failure:
             self._failure = failure
 
@@ -90,34 +92,54 @@ class _Corpus:
         return CorpusResult("truncated" if whole.status == "truncated" else "ok", whole.text, self._texts)
 
 
-def document(source: Source, spec: Spec) -> Plan[tuple[DocumentResult, float]]:
-    """One document's answer and its tokens per word; whatever goes wrong with it is in the result."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A document's result, and what the folder's tree needs of it: its tokens per word, and its text's mark."""
+
+    result: DocumentResult
+    ratio: float = 1.0
+    mark: int = 0
+
+
+def document(source: Source, spec: Spec) -> Plan[Answered]:
+    """One document's answer; whatever goes wrong with it is in the result."""
     try:
         read: Document = yield Read(source)
     except DocumentError as failure:
-        return DocumentResult(source.name, "failed", error=str(failure)), 1.0
+        return Answered(DocumentResult(source.name, "failed", error=str(failure)))
     if not _says_something(read.text):
         blank = (Span(0, len(read.text), "empty"),) if read.text else ()
-        return DocumentResult(source.name, "empty", coverage=blank, error="there is no text in it"), 1.0
+        return Answered(DocumentResult(source.name, "empty", coverage=blank, error="there is no text in it"))
     try:
-        mapped = _Mapped(read, spec)
+        mapped = yield from _cut(source, read, spec)
     except UsageError as failure:
         uncut = (Span(0, len(read.text), "failed", str(failure)),)
-        return DocumentResult(source.name, "failed", coverage=uncut, error=str(failure)), 1.0
-    return (yield from mapped.result()), mapped.ratio
+        return Answered(DocumentResult(source.name, "failed", coverage=uncut, error=str(failure)))
+    return Answered((yield from mapped.result()), mapped.ratio, _mark(read.text))
 
 
+def _cut(source: Source, document: Document, spec: Spec) -> Plan[_Mapped]:
+    title, room = _fitting(document.title[:_TITLE], spec)
+    budget = min(spec.settings.chunk_tokens, room - room // 4)
+    chunks = yield Split(source, document, budget, min(spec.settings.overlap_tokens, budget // 2))
+    return _Mapped(document, spec, title, room, spec.ratio(document.text), chunks)
+
+
+def _mark(text: str) -> int:
+    """A number that is as good as drawn, and the same for the same text."""
+    return crc32(text.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, slots=True)
 class _Mapped:
-    """One readable document on its way through map and reduce."""
+    """One readable document on its way through map and reduce; ``room`` is in tokens."""
 
-    def __init__(self, document: Document, spec: Spec) -> None:
-        self.document = document
-        self.spec = spec
-        self.title, self.room = _fitting(document.title[:_TITLE], spec)
-        self.ratio = spec.ratio(document.text)
-        budget = min(spec.settings.chunk_tokens, self.room - self.room // 4)
-        overlap = min(spec.settings.overlap_tokens, budget // 2)
-        self.chunks = split(document.text, budget, spec.model.counter, overlap=overlap, format=document.format)
+    document: Document
+    spec: Spec
+    title: str
+    room: int
+    ratio: float
+    chunks: list[Chunk]
 
     def result(self) -> Plan[DocumentResult]:
         """All chunks side by side, then their tree."""
@@ -140,10 +162,12 @@ class _Mapped:
             "format": self.document.format,
             "partial": len(self.chunks) > 1,
         }
+        question = Question("map", inputs, self.document.source, self.room, self.ratio)
         try:
-            return (yield from ask(self.spec, Question("map", inputs, self.document.source, self.room, self.ratio)))
+            partial = yield from ask(self.spec, question)
         except PromptopsError as failure:
             return failure
+        return replace(partial, mark=_mark(chunk.text))
 
     def _reduce(self, outcomes: Iterable[Partial | PromptopsError | None]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})

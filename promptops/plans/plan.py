@@ -8,6 +8,7 @@ a list of plans       their results in order, all gone on with side by side
 ``Start(plan)``       a ``Started``, at once, while the plan goes on by itself
 a ``Started``         that plan's result, once it is there
 ``Read(source)``      the ``Document``
+``Split(…)``          the document's chunks, which the driver may keep where they were before an edit
 ``Report(…)``         ``None``; the driver hands the result to whoever waits for it
 ====================  =====================================================================
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from promptops.plans.results import DocumentResult
-from promptops.types import Call, Source
+from promptops.types import Call, Document, Source
 
 T = TypeVar("T")
 
@@ -51,6 +52,16 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """Cut a document into chunks of at most ``budget`` tokens, ``overlap`` of them from the chunk before."""
+
+    source: Source
+    document: Document
+    budget: int
+    overlap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The document with this number in the folder's order is done; documents end in any order."""
 
@@ -58,5 +69,5 @@ class Report:
     result: DocumentResult
 
 
-Request = Call | Sequence[Generator[Any, Any, Any]] | Start | Started | Read | Report
+Request = Call | Sequence[Generator[Any, Any, Any]] | Start | Started | Read | Split | Report
 Plan = Generator[Request, Any, T]

@@ -83,6 +83,8 @@ class Spec:
     model: Model
     ahead: int = 64
     """How many documents may be under way at once."""
+    cautious: bool = False
+    """Form the smallest groups that a reduce may have, which take the most calls; for the bound of an estimate."""
 
     def inputs(self) -> dict[str, Any]:
         """The settings as template inputs."""

@@ -1,17 +1,22 @@
 """A reduce over any number of texts, in order, in groups that fit, each as soon as it is full.
 
-Texts come in one by one and are never all held: level 0 gathers a group until the next text would not fit, starts its
-reduce and goes on; the results, in order, are gathered one level up in the same way. A group of one passes through
-without a call. Since a text never exceeds its reply limit, and two at that limit always fit (see ``spec``), each level
-has at most about half the texts of the one below: the tree ends for any replies.
+Texts come in one by one and are never all held: level 0 gathers texts until the next would not fit, starts the reduce
+of a group and goes on; the results, in order, are gathered one level up in the same way. A group of one passes through
+without a call.
+
+Of the texts that wait, the group ends after the one with the least mark in their second half. Marks are drawn from what
+the texts are about, so an edit moves the ends of the groups around it and no others: its chunks and one path up the
+tree are paid for. Since a text never exceeds its reply limit, and two at that limit always fit (see ``spec``), each
+level has at most about half the texts of the one below: the tree ends for any replies.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from promptops.errors import PromptopsError
@@ -51,9 +56,9 @@ class Tree:
     def add(self, partial: Partial, height: int = 0) -> Plan[None]:
         """Take the next text in order."""
         level = self._level(height)
-        size = partial.tokens + self._wrapping
-        if len(level.waiting) > 1 and level.tokens + size > self._budget:
-            yield from self._flush(height)
+        size = self._size(partial)
+        while len(level.waiting) > 1 and level.tokens + size > self._budget:
+            yield from self._flush(height, self._cut(level.waiting))
         level.waiting.append(partial)
         level.tokens += size
 
@@ -64,7 +69,7 @@ class Tree:
             level = self._levels[height]
             if height == len(self._levels) - 1 and not level.going and len(level.waiting) == 1:
                 return level.waiting[0]
-            yield from self._flush(height)
+            yield from self._flush(height, len(level.waiting))
             yield from self._lift(height, keep=0)
             height += 1
         return None
@@ -82,9 +87,22 @@ class Tree:
             self._levels.append(_Level())
         return self._levels[height]
 
-    def _flush(self, height: int) -> Plan[None]:
+    def _size(self, partial: Partial) -> int:
+        return partial.tokens + self._wrapping
+
+    def _cut(self, waiting: Sequence[Partial]) -> int:
+        """How many of the texts that wait make the next group: at least two of them, and half of the budget."""
+        reached = accumulate(map(self._size, waiting))
+        least = next((index for index, size in enumerate(reached, 1) if size * 2 >= self._budget), len(waiting))
+        least = max(least, 2)
+        if self._spec.cautious:
+            return least
+        return min(range(least, len(waiting) + 1), key=lambda end: (waiting[end - 1].mark, -end))
+
+    def _flush(self, height: int, cut: int) -> Plan[None]:
         level = self._levels[height]
-        group, level.waiting, level.tokens = level.waiting, [], 0
+        group, level.waiting = level.waiting[:cut], level.waiting[cut:]
+        level.tokens = sum(map(self._size, level.waiting))
         if len(group) == 1:
             level.going.append(group[0])
         elif group:
@@ -108,7 +126,7 @@ class Tree:
         )
         result = yield from ask(self._spec, question)
         cut = any(partial.status == "truncated" for partial in (result, *group))
-        return replace(result, status="truncated" if cut else "ok")
+        return replace(result, status="truncated" if cut else "ok", mark=group[-1].mark)
 
 
 def _result(going: Started | Partial) -> Plan[Partial]:

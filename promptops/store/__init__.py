@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from promptops.store.database import Database
+from promptops.store.layouts import Layouts
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
 from promptops.store.overhead import Around, Overhead
 from promptops.store.replies import Replies, key, question
@@ -12,6 +13,7 @@ __all__ = [
     "Around",
     "Database",
     "Grouping",
+    "Layouts",
     "Ledger",
     "Overhead",
     "Replies",

@@ -21,14 +21,19 @@ _REMEMBERED = 4_096
 """Names kept in memory; a folder of any size must not grow it."""
 
 _SCHEMA = """
-CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE replies (key BLOB PRIMARY KEY, body TEXT NOT NULL, created REAL NOT NULL, final INTEGER NOT NULL)
-    WITHOUT ROWID;
-CREATE TABLE overheads (
+CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS replies (
+    key BLOB PRIMARY KEY, body TEXT NOT NULL, created REAL NOT NULL, final INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS overheads (
     model INTEGER NOT NULL, messages INTEGER NOT NULL, tokens INTEGER NOT NULL, replies INTEGER NOT NULL,
     PRIMARY KEY (model, messages)
 ) WITHOUT ROWID;
-CREATE TABLE attempts (
+CREATE TABLE IF NOT EXISTS layouts (
+    place INTEGER NOT NULL, how TEXT NOT NULL, digest BLOB NOT NULL, marks TEXT NOT NULL, PRIMARY KEY (place, how)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS layouts_by_text ON layouts (digest, how);
+CREATE TABLE IF NOT EXISTS attempts (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,
     run INTEGER NOT NULL, chain INTEGER NOT NULL, step INTEGER NOT NULL, template INTEGER NOT NULL,
@@ -108,8 +113,8 @@ class Database:
         self._connection.execute("BEGIN IMMEDIATE")
         if self._version() == 0:
             self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                self._connection.execute(statement)
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            self._connection.execute(statement)
         self._connection.execute("COMMIT")
 
     def _version(self) -> int:

@@ -53,7 +53,11 @@ def misbehaving(ways: list[tuple[str, int]]) -> Any:
 
 
 def texts(sizes: list[int]) -> list[Source]:
-    return [Source(f"{number}.txt", text=PROSE * size) for number, size in enumerate(sizes)]
+    """Documents whose parts all differ, so that groups end wherever their marks say."""
+    return [
+        Source(f"{number}.txt", text="".join(f"{number}.{part} {PROSE}" for part in range(size)))
+        for number, size in enumerate(sizes)
+    ]
 
 
 @given(

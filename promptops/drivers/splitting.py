@@ -1,0 +1,47 @@
+"""Answers a plan's wish for chunks: as they were before an edit where the store remembers them, else afresh."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptops.chunking import split
+from promptops.chunking.realign import marks, resplit
+from promptops.errors import StoreError
+from promptops.plans.plan import Split
+from promptops.store import Layouts
+from promptops.types import Chunk, Counter, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Splitter:
+    """Splits by ``counter``, looks for earlier borders in ``known`` and keeps those it finds in ``kept``.
+
+    A text that is one chunk has no borders to remember, so a folder of short documents writes nothing.
+    """
+
+    counter: Counter
+    known: Layouts | None = None
+    kept: Layouts | None = None
+
+    def __call__(self, request: Split) -> list[Chunk]:
+        """The chunks; raises ``UsageError`` where the budget is too small for the text."""
+        document, budget, overlap = request.document, request.budget, request.overlap
+        fresh = split(document.text, budget, self.counter, overlap=overlap, format=document.format)
+        if len(fresh) < 2:
+            return fresh
+        place, how = _place(request.source), f"{self.counter.name} {budget} {overlap} {document.format}"
+        before = self.known.find(document.text, place, how) if self.known else ()
+        chunks = fresh
+        if before:
+            chunks = resplit(document.text, budget, self.counter, before, overlap=overlap, format=document.format)
+        if self.kept:
+            with suppress(StoreError):
+                self.kept.put(document.text, place, how, marks(document.text, chunks, self.counter))
+        return chunks
+
+
+def _place(source: Source) -> str:
+    """What a document goes on being called while it is edited: its path, wherever the run is started from."""
+    return str(Path(source.path).resolve()) if source.path and source.path != "-" else source.name
