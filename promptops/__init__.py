@@ -15,9 +15,10 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from promptops.api import arun, connect, plan, run, template
+    from promptops.api import arun, connect, diff, plan, run, template
     from promptops.client import Client
     from promptops.counting import count, truncate
+    from promptops.drivers.difference import Difference
     from promptops.drivers.estimate import Estimate
     from promptops.drivers.run import Result
     from promptops.errors import PromptopsError
@@ -28,12 +29,14 @@ __version__ = "0.1.0"
 _HOME = {
     "arun": "promptops.api",
     "connect": "promptops.api",
+    "diff": "promptops.api",
     "count": "promptops.counting",
     "plan": "promptops.api",
     "run": "promptops.api",
     "template": "promptops.api",
     "truncate": "promptops.counting",
     "Client": "promptops.client",
+    "Difference": "promptops.drivers.difference",
     "Estimate": "promptops.drivers.estimate",
     "Result": "promptops.drivers.run",
     "PromptopsError": "promptops.errors",
@@ -48,6 +51,7 @@ _HOME = {
 __all__ = [
     "Call",
     "Client",
+    "Difference",
     "Estimate",
     "Message",
     "PromptopsError",
@@ -60,6 +64,7 @@ __all__ = [
     "arun",
     "connect",
     "count",
+    "diff",
     "plan",
     "run",
     "template",

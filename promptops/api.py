@@ -16,8 +16,10 @@ from promptops.backends.spec import Options, backend, checked
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.client import CONCURRENCY
+from promptops.drivers import difference as comparing
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as running
+from promptops.drivers.difference import Difference
 from promptops.drivers.estimate import Estimate, Job
 from promptops.drivers.run import Result
 from promptops.errors import PriceError, UsageError, WindowError
@@ -88,12 +90,29 @@ def plan(
     With ``store``, replies that it holds cost nothing. Further ``options`` are ``tokenizer``, ``window``, ``base_url``,
     ``reasoning_tokens``, ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before it sends.
     """
-    known = {name: options.pop(name) for name in _SAID_OF_A_MODEL & options.keys()}
-    planned = job(chain, paths, _chosen(model, Options(**known)), options)
+    planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
         return _blocking(estimating.estimate(planned))
     with closing(Database(store)) as database:
         return _blocking(estimating.estimate(planned, database))
+
+
+def diff(
+    chain: str, paths: Paths, model: str | Backend = "extractive", *, store: str | Path | None, **options: Any
+) -> Difference:
+    """What running ``chain`` over ``paths`` would send after what ``store`` holds, per document, and why; offline.
+
+    ``options`` are those of ``plan``. Raises what ``run`` raises before it sends.
+    """
+    with closing(Database(store)) as database:
+        return _blocking(comparing.difference(_job(chain, paths, model, options), database))
+
+
+def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
+    """The job of ``options`` that say something of the model, and of settings."""
+    known = {name: value for name, value in options.items() if name in _SAID_OF_A_MODEL}
+    settings = {name: value for name, value in options.items() if name not in _SAID_OF_A_MODEL}
+    return job(chain, paths, _chosen(model, Options(**known)), settings)
 
 
 async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:

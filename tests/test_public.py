@@ -10,6 +10,7 @@ def test_the_public_names_are_these() -> None:
     assert po.__all__ == [
         "Call",
         "Client",
+        "Difference",
         "Estimate",
         "Message",
         "PromptopsError",
@@ -22,6 +23,7 @@ def test_the_public_names_are_these() -> None:
         "arun",
         "connect",
         "count",
+        "diff",
         "plan",
         "run",
         "template",

@@ -61,6 +61,8 @@ def run(
     timeout: options.Timeout = None,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    diff: options.Diff = False,
+    watch: options.Watch = False,
     as_json: options.Json = False,
 ) -> None:
     """Run a chain over documents. Run it again to go on: what is paid for is never paid for twice."""
@@ -79,8 +81,13 @@ def run(
         estimate_tokens=estimate_tokens,
         fresh=fresh,
     )
+    if diff:
+        from promptops.cli import comparing
+
+        known = options.known(connection)
+        raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
     asked = running.Asked(chain, paths, model, options.settings(setting), connection, out, as_json)
-    raise typer.Exit(running.run(asked))
+    raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
 def _named(chain: str, purpose: str) -> Callable[..., None]:
@@ -117,6 +124,8 @@ def plan(
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    diff: options.Diff = False,  # noqa: ARG001 - the same
+    watch: options.Watch = False,  # noqa: ARG001 - the same
     as_json: options.Json = False,
 ) -> None:
     """What a run would send: calls, tokens and money, per level. Offline; needs no key."""

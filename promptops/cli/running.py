@@ -7,13 +7,13 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from promptops import api
-from promptops.cli import progress
+from promptops.cli import progress, watching
 from promptops.cli.printing import note
 from promptops.client import Client
 from promptops.drivers import estimate as estimating
@@ -48,14 +48,45 @@ class Asked:
 def run(asked: Asked) -> int:
     """Run it and print what came of it; returns the exit status."""
     with api.connect(asked.model, **asked.connection) as client:
-        job = api.job(asked.chain, asked.paths, client.backend, asked.settings)
-        try:
-            result = asyncio.run(_run(asked, job, client))
-        except KeyboardInterrupt:
-            note("stopped; what is paid for is kept. To go on: ", command())
-            return INTERRUPTED
+        return _once(asked, client)
+
+
+def watch(asked: Asked) -> int:
+    """Run it, and again after every change of a document, until it is interrupted or may send no more."""
+    changes = watching.changes(asked.paths, asked.out)
+    with api.connect(asked.model, **asked.connection) as client:
+        while True:
+            status = _once(asked, client)
+            if status == INTERRUPTED:
+                return status
+            client.fresh = False  # asked again once; what is edited later is all that is new
+            note("waiting for changes; Ctrl-C ends it")
+            try:
+                next(changes)
+            except (KeyboardInterrupt, StopIteration):
+                return INTERRUPTED
+
+
+def _once(asked: Asked, client: Client) -> int:
+    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings))
+    try:
+        result = asyncio.run(_run(asked, job, client))
+    except KeyboardInterrupt:
+        note("stopped; what is paid for is kept. To go on: ", command())
+        return INTERRUPTED
     _conclude(result, asked.out)
     return EXIT[result.status]
+
+
+def _without(out: Path | None, job: Job) -> Job:
+    """The job without what an earlier run wrote to ``--out``, should that be inside a folder of documents."""
+    if out is None:
+        return job
+    ours = out.resolve()
+    theirs = [
+        source for source in job.sources if not (source.path and Path(source.path).resolve().is_relative_to(ours))
+    ]
+    return replace(job, sources=theirs)
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:

@@ -73,7 +73,7 @@ class Job:
 
 async def estimate(job: Job, database: Database | None = None) -> Estimate:
     """What ``job`` would send, knowing what the store ``database`` already holds."""
-    expected, most = _Phantom(job, database, worst=False), _Phantom(job, database, worst=True)
+    expected, most = Phantom(job, database), Phantom(job, database, worst=True)
     await expected.run()
     await most.run()
     steps = sorted(most.levels, key=lambda place: (place[1], list(job.chain.steps).index(place[0])))
@@ -91,11 +91,13 @@ async def estimate(job: Job, database: Database | None = None) -> Estimate:
     )
 
 
-class _Phantom:
+class Phantom:
     """Answers every call with filler, and adds up what the answers would have taken."""
 
-    def __init__(self, job: Job, database: Database | None, *, worst: bool) -> None:
+    def __init__(self, job: Job, database: Database | None, *, worst: bool = False) -> None:
         self.levels: dict[tuple[str, int], Totals] = {}
+        self.documents: dict[str, Totals] = {}
+        """By name; the folder's own calls have none."""
         self.unreadable: list[DocumentResult] = []
         self.stored = 0
         self._job = job
@@ -105,7 +107,8 @@ class _Phantom:
         self._fillers: dict[int, str] = {}
 
     async def run(self) -> CorpusResult | None:
-        driver = Driver(self._answer, _read, self._split, self._report)
+        """Drive the plan to its end."""
+        driver = Driver(self._answer, self._read, self._split, self._report)
         result: CorpusResult | None = await driver.run(self._job.start("", ahead=4, cautious=self._worst))
         return result
 
@@ -119,18 +122,19 @@ class _Phantom:
         usage = Usage(given, 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
         usd = backend.price.cost(usage) if backend.price is not None else None
         place = (call.tags.step, call.tags.level)
-        self.levels[place] = self.levels.get(place, Totals()) + Totals.of(usage, usd)
+        totals = Totals.of(usage, usd)
+        self.levels[place] = self.levels.get(place, Totals()) + totals
+        self.documents[call.tags.document] = self.documents.get(call.tags.document, Totals()) + totals
         if length not in self._fillers:
             self._fillers[length] = filler(length, self._job.model.counter)
         return Reply(self._fillers[length], usage, "length" if self._worst else "stop")
 
+    async def _read(self, source: Source) -> Document:
+        return load(source)
+
     def _report(self, report: Report) -> None:
         if report.result.status in ("failed", "empty"):
             self.unreadable.append(report.result)
-
-
-async def _read(source: Source) -> Document:
-    return load(source)
 
 
 def filler(tokens: int, counter: Counter) -> str:

@@ -14,12 +14,14 @@ from uuid import uuid4
 
 from promptops.client import Client
 from promptops.documents import load
+from promptops.drivers.difference import how, text_digest
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
-from promptops.drivers.splitting import Splitter
+from promptops.drivers.splitting import Splitter, place
 from promptops.errors import StoreError
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.store import Known, Seen
 from promptops.types import Document, DocumentStatus, RunStatus, Source, Tags, Totals
 
 _INLINE = 64 * 1024
@@ -108,6 +110,9 @@ class _Run:
         self._serial = count(_CORPUS + 1)
         self._early: dict[int, DocumentResult] = {}
         self._next = 0
+        self._seen = Seen(client.database)
+        self._how = how(job)
+        self._digests: dict[int, bytes] = {}
 
     async def go(self) -> CorpusResult | None:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
@@ -142,8 +147,17 @@ class _Run:
     async def _read(self, source: Source) -> Document:
         _document.set(next(self._serial))
         document = load(source) if source.size < _INLINE else await asyncio.to_thread(load, source)
+        self._digests[_document.get()] = text_digest(document)
         self._observer.read(source)
         return document
+
+    def _remember(self, report: Report) -> None:
+        """What this document was run with, so that a later run can say why it sends something again."""
+        digest = self._digests.pop(_document.get(), None)
+        if digest is not None and report.result.status != "failed":
+            where = place(self._job.sources[report.number])
+            with suppress(StoreError):
+                self._seen.put(where, self._job.chain.name, Known(digest, self._how))
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
         if tags.run == self.id:
@@ -158,6 +172,7 @@ class _Run:
         if result.error and result.status != "empty":
             self.reason = self.reason or f"{result.source}: {result.error}"
         self._observer.finished(result, self._job.sources[report.number].size)
+        self._remember(report)
         self._early[report.number] = result
         while self._next in self._early:
             self._sink(self._early.pop(self._next))

@@ -31,17 +31,17 @@ class Splitter:
         fresh = split(document.text, budget, self.counter, overlap=overlap, format=document.format)
         if len(fresh) < 2:
             return fresh
-        place, how = _place(request.source), f"{self.counter.name} {budget} {overlap} {document.format}"
-        before = self.known.find(document.text, place, how) if self.known else ()
+        where, how = place(request.source), f"{self.counter.name} {budget} {overlap} {document.format}"
+        before = self.known.find(document.text, where, how) if self.known else ()
         chunks = fresh
         if before:
             chunks = resplit(document.text, budget, self.counter, before, overlap=overlap, format=document.format)
         if self.kept:
             with suppress(StoreError):
-                self.kept.put(document.text, place, how, marks(document.text, chunks, self.counter))
+                self.kept.put(document.text, where, how, marks(document.text, chunks, self.counter))
         return chunks
 
 
-def _place(source: Source) -> str:
+def place(source: Source) -> str:
     """What a document goes on being called while it is edited: its path, wherever the run is started from."""
     return str(Path(source.path).resolve()) if source.path and source.path != "-" else source.name

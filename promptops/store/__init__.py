@@ -7,17 +7,20 @@ from promptops.store.layouts import Layouts
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
 from promptops.store.overhead import Around, Overhead
 from promptops.store.replies import Replies, key, question
+from promptops.store.seen import Known, Seen
 
 __all__ = [
     "GROUPINGS",
     "Around",
     "Database",
     "Grouping",
+    "Known",
     "Layouts",
     "Ledger",
     "Overhead",
     "Replies",
     "Row",
+    "Seen",
     "grouping",
     "key",
     "question",
