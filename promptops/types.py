@@ -101,6 +101,8 @@ class Call:
     an answer that could not be used, so that the second asking is not answered with the first's stored reply.
     ``expected_output_tokens`` is what an answer of the asked length takes, for estimates. ``input_tokens`` is what the
     prompt takes; the client counts it before anything is sent. ``listener`` asks the backend to stream, where it can.
+    ``pack`` allows the client to ask this together with others alike: that many in one prompt at most, 0 for as many as
+    go well.
     """
 
     messages: tuple[Message, ...]
@@ -111,6 +113,7 @@ class Call:
     expected_output_tokens: int | None = None
     input_tokens: int | None = None
     tags: Tags = field(default_factory=Tags)
+    pack: int | None = None
     listener: Listener | None = field(default=None, compare=False, repr=False)
 
 

@@ -40,6 +40,7 @@ class _Step(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: int | None = None
     inputs: dict[str, Any] = Field(default_factory=dict)
+    pack: Annotated[int, Field(ge=2)] | Literal["auto"] | None = None
 
 
 class _File(BaseModel):
@@ -148,7 +149,8 @@ class _Steps:
                 )
         if given[0] not in template.inputs:
             raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
-        return Step(name, template, Sampling(spec.temperature, spec.top_p, spec.seed), spec.inputs)
+        pack = 0 if spec.pack == "auto" else spec.pack
+        return Step(name, template, Sampling(spec.temperature, spec.top_p, spec.seed), spec.inputs, pack)
 
     def _check_inputs(self, name: str, spec: _Step, given: tuple[str, ...], template: Template) -> None:
         for key, value in spec.inputs.items():

@@ -13,12 +13,13 @@ from typing import Self
 from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
+from promptops.client.packing import Packed, split_among
 from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
 from promptops.prompts.template import Prompt
-from promptops.store import Database, Layouts, Ledger, Overhead, Replies
+from promptops.store import Database, Layouts, Ledger, Overhead, Packings, Replies
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
 CONCURRENCY = 16
@@ -52,6 +53,7 @@ class Client:
         self.ledger = Ledger(self.database)
         self.replies = Replies(self.database)
         self.layouts = Layouts(self.database)
+        self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
@@ -117,9 +119,14 @@ class Client:
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
         complete = Sized(complete, backend, self.overhead).complete
+        complete = Packed(complete, backend, self.packings).complete
         complete = Coalesced(complete, identity).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
         for listener in tuple(self._listeners):  # other threads come and go
-            listener(tags, totals)
+            shares = split_among(totals)
+            for context, part in shares:
+                context.run(listener, tags, part)
+            if not shares:
+                listener(tags, totals)

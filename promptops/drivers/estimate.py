@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptops.chains import Chain
-from promptops.client.wrappers import contents_tokens
+from promptops.client.packing import PER_ANSWER, Packed, asked_ids, ids_of, joined, may_be_packed, written
+from promptops.client.wrappers import Complete, contents_tokens
 from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.drivers.splitting import Splitter
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Model
-from promptops.store import Database, Layouts, Replies, key
+from promptops.store import Database, Layouts, Packings, Replies, key
 from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
+
+_AHEAD = 64
+"""Documents under way at once, as in a run: enough to fill the largest packed prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +112,58 @@ class Phantom:
 
     async def run(self) -> CorpusResult | None:
         """Drive the plan to its end."""
-        driver = Driver(self._answer, self._read, self._split, self._report)
-        result: CorpusResult | None = await driver.run(self._job.start("", ahead=4, cautious=self._worst))
+        driver = Driver(self._door(), self._read, self._split, self._report)
+        result: CorpusResult | None = await driver.run(self._job.start("", ahead=_AHEAD, cautious=self._worst))
         return result
 
-    async def _answer(self, call: Call) -> Reply:
-        backend = self._job.backend
-        if self._replies is not None and (known := self._replies.get(key(call, backend.identity))) is not None:
+    def _door(self) -> Complete:
+        """What lies before a run's attempts and changes what is sent: the store, and packing."""
+        if self._worst:
+            return self._known(self._asked_most)
+        return self._known(Packed(self._answer, self._job.backend, Packings(Database())).complete)
+
+    def _known(self, inner: Complete) -> Complete:
+        async def complete(call: Call) -> Reply:
+            found = None if self._replies is None else self._replies.get(key(call, self._job.backend.identity))
+            if found is None:
+                return await inner(call)
             self.stored += 1
-            return known
-        length = call.max_output_tokens if self._worst else call.expected_output_tokens or call.max_output_tokens
+            return found
+
+        return complete
+
+    async def _asked_most(self, call: Call) -> Reply:
+        """An answer after the most prompts that a call can be in: packed, packed again, and alone."""
+        if may_be_packed(call, self._job.backend):
+            packed = joined([call], ids_of([call]))
+            self._add(packed, packed.max_output_tokens)
+            self._add(packed, packed.max_output_tokens, calls=0)  # two prompts for two items, at the least
+        return await self._answer(call)
+
+    def _add(self, call: Call, length: int, *, calls: int = 1) -> Usage:
+        """Count a call with an answer of so many tokens."""
+        backend = self._job.backend
         given = contents_tokens(backend, call) + backend.overhead * (len(call.messages) + 1)
         usage = Usage(given, 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
         usd = backend.price.cost(usage) if backend.price is not None else None
+        totals = replace(Totals.of(usage, usd), calls=calls)
         place = (call.tags.step, call.tags.level)
-        totals = Totals.of(usage, usd)
         self.levels[place] = self.levels.get(place, Totals()) + totals
         self.documents[call.tags.document] = self.documents.get(call.tags.document, Totals()) + totals
+        return usage
+
+    async def _answer(self, call: Call) -> Reply:
+        length = call.max_output_tokens if self._worst else call.expected_output_tokens or call.max_output_tokens
+        usage = self._add(call, length)
+        if ids := asked_ids(call):
+            each = self._filler(length // len(ids) - PER_ANSWER)
+            return Reply(written(dict.fromkeys(ids, each)), usage)
+        return Reply(self._filler(length), usage, "length" if self._worst else "stop")
+
+    def _filler(self, length: int) -> str:
         if length not in self._fillers:
             self._fillers[length] = filler(length, self._job.model.counter)
-        return Reply(self._fillers[length], usage, "length" if self._worst else "stop")
+        return self._fillers[length]
 
     async def _read(self, source: Source) -> Document:
         return load(source)

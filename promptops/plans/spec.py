@@ -43,6 +43,8 @@ class Step:
     sampling: Sampling = field(default_factory=Sampling)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """Inputs that the chain file gives to the template."""
+    pack: int | None = None
+    """How many questions may share a prompt: a number, 0 for as many as go well, ``None`` for each by itself."""
 
     def prompt(self, inputs: Mapping[str, Any]) -> Prompt:
         """The template rendered with those of ``inputs``, and of the step's own, that it declares."""
@@ -134,6 +136,7 @@ class Spec:
             schema=prompt.schema,
             take=take,
             expected_output_tokens=min(ceil(self.settings.words * question.ratio), limit),
+            pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
         )
 

@@ -6,6 +6,7 @@ from promptops.store.database import Database
 from promptops.store.layouts import Layouts
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
 from promptops.store.overhead import Around, Overhead
+from promptops.store.packings import Packing, Packings
 from promptops.store.replies import Replies, key, question
 from promptops.store.seen import Known, Seen
 
@@ -18,6 +19,8 @@ __all__ = [
     "Layouts",
     "Ledger",
     "Overhead",
+    "Packing",
+    "Packings",
     "Replies",
     "Row",
     "Seen",
