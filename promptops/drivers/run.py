@@ -51,7 +51,7 @@ class Result:
     reason: str | None = None
     """The first failure, in one line."""
     seconds: float = 0.0
-    packing: Packing = Packing()
+    packing: Packing = field(default_factory=Packing)
     """What prompt packing saved."""
 
     @property
