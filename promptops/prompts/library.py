@@ -69,18 +69,18 @@ class Library:
         from jinja2 import FunctionLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        from promptops.prompts.fence import fence
         from promptops.prompts.messages import RoleTags
+        from promptops.prompts.sections import SectionTag, fenced
 
         environment = ImmutableSandboxedEnvironment(
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
-            extensions=[RoleTags],
+            extensions=[RoleTags, SectionTag],
             loader=FunctionLoader(self._included),
         )
-        environment.filters["fence"] = fence
+        environment.filters["fence"] = fenced
         return environment
 
     def _included(self, name: str) -> tuple[str, str, None]:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts import front_matter
 from promptops.prompts.files import read
-from promptops.prompts.messages import COLLECTED
 from promptops.tokens import counter
 from promptops.types import Counter, Message
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2 import Template as Compiled
+
+    from promptops.prompts.fit import GivenUp
+    from promptops.prompts.sections import Collected, Section
 
 _BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 """What the filters and operators of a body raise, beside Jinja2's own."""
@@ -32,6 +34,21 @@ class Prompt:
     max_words: int | None = None
     max_tokens: int | None = None
     schema: Mapping[str, Any] | None = None
+    sections: tuple[Section, ...] = ()
+    """What ``fit`` may give up or shorten."""
+    given_up: tuple[GivenUp, ...] = ()
+    """What it did, so that nothing is left out silently."""
+
+    def fit(self, window: int, reserve: int = 0, *, model: str | Counter) -> Prompt:
+        """This prompt within ``window - reserve`` tokens: sections given up or cut, least important first.
+
+        ``reserve`` is what else the window must hold: the answer, a schema, what the provider adds around messages.
+        The fitted prompt's ``tokens`` are within the limit, no section that would have fitted whole is given up, and
+        ``given_up`` says what was. Raises ``WindowError`` where what may not be given up passes the limit.
+        """
+        from promptops.prompts.fit import fitted
+
+        return fitted(self, window - reserve, counter(model) if isinstance(model, str) else model)
 
     def tokens(self, model: str | Counter) -> int:
         """Tokens of all contents by the model's own tokenizer, without what a provider adds around messages.
@@ -85,9 +102,11 @@ class Template:
         """
         values = self._complete(inputs)
         limit = self.head.output.max_words
+        collected = self._collected(values)
         return Prompt(
             template=self.label,
-            messages=self._messages(values),
+            messages=tuple(collected.messages),
+            sections=tuple(collected.sections),
             max_words=values[limit] if isinstance(limit, str) else limit,
             max_tokens=self.head.output.max_tokens,
             schema=self.head.output.json_schema,
@@ -108,17 +127,21 @@ class Template:
             raise TemplateError(f"{self.path}: {self.head.name} needs the input {missing[0]!r}")
         return {name: spec.default for name, spec in self.inputs.items()} | dict(given)
 
-    def _messages(self, values: Mapping[str, object]) -> tuple[Message, ...]:
+    def _collected(self, values: Mapping[str, object]) -> Collected:
         from jinja2 import TemplateError as JinjaError
 
-        collected: list[Message] = []
+        from promptops.prompts.sections import COLLECTED, Collected
+
+        collected = Collected()
         try:
             outside = self._compiled.render({**values, COLLECTED: collected}).strip()
         except (JinjaError, NotFoundError, *_BODY_FAILS) as failure:
             raise TemplateError(f"{self._place(failure)}: {failure}") from None
-        if outside and collected:
+        if outside and collected.messages:
             raise TemplateError(f"{self.path}: text stands outside of the system, user and assistant blocks")
-        return tuple(collected) if collected else (Message("user", outside),)
+        if not collected.messages:
+            collected.message("user", outside)
+        return collected
 
     def _place(self, failure: BaseException) -> str:
         if (line := getattr(failure, "lineno", None)) is not None:

@@ -19,7 +19,7 @@ def write(folder: Path, name: str, body: str = "mine") -> Path:
 
 def test_the_stock_library_holds_the_stock_templates() -> None:
     """Partials are no templates."""
-    assert Library().names() == ["summarize/corpus", "summarize/map", "summarize/reduce"]
+    assert Library().names() == ["packing/items", "summarize/corpus", "summarize/map", "summarize/reduce"]
 
 
 def test_a_folder_of_yours_wins_over_the_stock_library(tmp_path: Path) -> None:
