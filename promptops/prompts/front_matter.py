@@ -35,6 +35,8 @@ class Input(_Strict):
     description: str = ""
     document: bool = False
     """True for text from outside: it must be fenced, and it stays out of logs."""
+    varies: bool | None = None
+    """Whether it differs from call to call of one run; documents do unless it says otherwise."""
 
     @model_validator(mode="after")
     def _default_fits(self) -> Input:
@@ -46,6 +48,11 @@ class Input(_Strict):
     def required(self) -> bool:
         """True where there is no default."""
         return "default" not in self.model_fields_set
+
+    @property
+    def changes(self) -> bool:
+        """Whether it differs from call to call."""
+        return self.document if self.varies is None else self.varies
 
 
 class Output(_Strict):
