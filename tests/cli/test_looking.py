@@ -168,7 +168,7 @@ def test_the_default_store_is_in_the_users_state(
 
 def test_templates_are_listed_and_shown(command: Command) -> None:
     """Name, version and purpose; the source as it is."""
-    names = ["summarize/corpus", "summarize/map", "summarize/reduce"]
+    names = ["packing/items", "summarize/corpus", "summarize/map", "summarize/reduce"]
     assert [found["name"] for found in command("templates", "list", "--json").json] == names
     assert [line.split("@")[0] for line in command("templates", "list").out.splitlines()] == names
     source = command("templates", "show", "summarize/map").out

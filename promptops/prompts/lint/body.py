@@ -54,9 +54,9 @@ class Body:
         names = find_undeclared_variables(tree)
         self.used |= names
         if str(path) == self._own:
-            for node in tree.find_all(nodes.Name):
-                if node.name in names - set(self._template.inputs):
-                    self.undeclared[node.name] = min(node.lineno, self.undeclared.get(node.name, node.lineno))
+            for found in tree.find_all(nodes.Name):
+                if found.name in names - set(self._template.inputs):
+                    self.undeclared[found.name] = min(found.lineno, self.undeclared.get(found.name, found.lineno))
         self._fences(tree, str(path))
         for node in _in_order(tree):
             self._look_at(node, path)

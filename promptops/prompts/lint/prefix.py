@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os.path import commonprefix
 from typing import Any
 
 from promptops.errors import TemplateError
@@ -25,10 +24,11 @@ _MANY = 10**6
 def stable_prefix(template: Template, **inputs: object) -> str:
     """The text, message after message, with which every prompt of ``template`` begins that differs from call to call.
 
-    ``inputs`` are those that do not; samples stand in for the rest. Raises ``TemplateError`` where it cannot be rendered.
+    ``inputs`` are those that do not; samples stand in for the rest. Raises ``TemplateError`` where rendering fails.
     """
     one, other = (_text(template.render(**{**_sample(template, variant), **inputs})) for variant in (1, 2))
-    return commonprefix([one, other])
+    same = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
+    return one[: min(len(one), len(other)) if same is None else same]
 
 
 def prefix(template: Template, body: Body, model: str, price: Price | None, *, often: bool) -> Iterator[Finding]:
@@ -46,8 +46,8 @@ def prefix(template: Template, body: Body, model: str, price: Price | None, *, o
             "volatile-early",
             place.path,
             place.line,
-            f"{place.text!r} differs from call to call, and about {wasted} tokens that do not stand after it, where no "
-            "prompt cache can hold them; move it behind them",
+            f"{place.text!r} differs from call to call, and about {wasted} tokens that stay the same stand after it, "
+            "where no prompt cache can hold them; move it behind them",
         )
     if often and held < CACHED_FROM:
         yield Finding("short-prefix", str(template.path), 1, _break_even(held, price), hint=True)
