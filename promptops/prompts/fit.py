@@ -150,7 +150,7 @@ class _Fitting:
         by_message: defaultdict[int, list[str]] = defaultdict(list)
         for part in self._parts:
             by_message[part.message] += part.pieces
-        return sum(self._tally.tokens(pieces) for pieces in by_message.values())
+        return sum(self._tally.tokens(_trimmed(pieces)) for pieces in by_message.values())
 
     def _tokens(self, unit: int) -> int:
         return self._tally.tokens(piece for part in self._parts if part.unit == unit for piece in part.pieces)
@@ -159,7 +159,7 @@ class _Fitting:
         """The messages that are left; one of which nothing is left was given up."""
         for number, message in enumerate(self._prompt.messages):
             mine = [part for part in self._parts if part.message == number]
-            content = "".join(piece for part in mine for piece in part.pieces)
+            content = "".join(_trimmed([piece for part in mine for piece in part.pieces]))
             if content or not mine or any(part.unit is None for part in mine):
                 yield replace(message, content=content)
 
@@ -170,6 +170,18 @@ class _Fitting:
             before, after = sum(self._own[unit] for unit in units), sum(map(self._tokens, units))
             if after < before:
                 yield GivenUp(name, before, after)
+
+
+def _trimmed(pieces: list[str]) -> list[str]:
+    """The pieces without line breaks at either end, as a render leaves them."""
+    while pieces and not pieces[0].strip("\n"):
+        del pieces[0]
+    while pieces and not pieces[-1].strip("\n"):
+        del pieces[-1]
+    if pieces:
+        pieces[0] = pieces[0].lstrip("\n")
+        pieces[-1] = pieces[-1].rstrip("\n")
+    return pieces
 
 
 def _parts(prompt: Prompt, tally: Tally) -> Iterator[_Part]:
