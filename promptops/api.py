@@ -132,9 +132,16 @@ def run(chain: str, paths: Paths, client: Client | str = "extractive", **setting
     return _blocking(arun(chain, paths, client, **settings))
 
 
-def template(name: str) -> Template:
-    """The template ``name`` of the library (``summarize/map``), or the one in a ``.j2`` file."""
-    return Library().template(name)
+def template(name: str, *folders: str | PathLike[str]) -> Template:
+    """The template ``name`` of the library (``summarize/map``), the one in a ``.j2`` file, or the one that it is.
+
+    A text that begins with its front matter (``---``) is the template itself. Templates in ``folders`` may be included
+    and extended, and win over those of the library of the same name.
+
+    Raises ``NotFoundError`` where there is none, ``TemplateError`` where it is not valid.
+    """
+    library = Library(map(Path, folders))
+    return library.parse(name) if name.startswith("---\n") else library.template(name)
 
 
 def _chosen(model: str | Backend, options: Options) -> Backend:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from promptops.store import Database, Overhead
 from promptops.tokens import counter
 from promptops.types import Backend, Counter, Usage
 
-_TOKENS_PER_WORD = 1.4
 _OFTEN = 1_000
 
 
@@ -93,7 +91,7 @@ def _cost(model: str, prompt: Prompt, store: str) -> Cost:
     database = Database(store if Path(store).exists() else None)
     found = size(prompt.messages, asked, Overhead(database, asked.identity, asked.overhead))
     database.close()
-    answer = min(ceil((prompt.max_words or 0) * _TOKENS_PER_WORD), prompt.max_tokens or 1 << 40)
+    answer = prompt.max_output_tokens(asked.counter) or 0
     return Cost(asked.name, found, answer, _usd(asked, Usage(found.total)), _usd(asked, Usage(0, 0, answer)))
 
 
@@ -105,7 +103,7 @@ def _priced(cost: Cost) -> str:
     said = f"{cost.model}: {cost.size.total:,} tokens in"
     if cost.usd is None or cost.input is None:
         return f"{said}, price unknown"
-    answer = f" and about {cost.answer:,} out" if cost.answer else ""
+    answer = f" and at most {cost.answer:,} out" if cost.answer else ""
     return f"{said}{answer}: {dollars(cost.usd)} a call, {dollars(cost.usd * _OFTEN)} for {_OFTEN:,} calls"
 
 

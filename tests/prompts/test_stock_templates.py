@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from promptops.prompts import Library
 from promptops.prompts.fence import fence
+from promptops.prompts.length import Length
 from promptops.prompts.template import Prompt
 
 ENGLISH = "The council met on 3 May. It voted 7 to 2 for the bridge."
@@ -37,7 +38,7 @@ def test_instructions_come_first_and_the_document_last(name: str, text: str) -> 
     assert user.content.endswith(f"{text}\n</document>")
     assert user.content.startswith("<document")
     assert "at most 77 words" in system.content
-    assert prompt.max_words == 77
+    assert prompt.length == Length(77, "words")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,8 +16,8 @@ _NOT_JSON = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r'"([A-Za-z_]\w*)"\s*:')
-_TOKENS_PER_WORD = 1.3
-"""Of English, the least that any language takes."""
+_LEAST_TOKENS = {"words": 1.3, "sentences": 8, "characters": 0.2}
+"""Of English, which takes the fewest."""
 
 
 def wording(template: Template, body: Body) -> Iterator[Finding]:
@@ -65,12 +65,9 @@ def _properties(schema: object) -> set[str]:
 
 def _unreachable(template: Template) -> Iterator[Finding]:
     output = template.head.output
-    words = output.max_words
-    if isinstance(words, str):
-        words = template.inputs[words].default
-    if words is None or output.max_tokens is None:
-        return
-    least = int(words * _TOKENS_PER_WORD)
-    if output.max_tokens < least:
-        text = f"{words} words take {least} tokens or more, and max_tokens is {output.max_tokens}; raise it"
-        yield Finding("unreachable-length", str(template.path), 1, text)
+    for unit, limit in output.limits.items():
+        number = template.inputs[limit].default if isinstance(limit, str) else limit
+        least = int((number or 0) * _LEAST_TOKENS[unit])
+        if output.max_tokens is not None and output.max_tokens < least:
+            text = f"{number} {unit} take {least} tokens or more, and max_tokens is {output.max_tokens}; raise it"
+            yield Finding("unreachable-length", str(template.path), 1, text)
