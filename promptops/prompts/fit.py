@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from promptops.errors import WindowError
+from promptops.prompts.sections import GivenUp
 from promptops.prompts.shorten import Pieces, shortened
 from promptops.prompts.tally import Tally
 from promptops.types import Counter, Message
@@ -16,18 +17,6 @@ from promptops.types import Counter, Message
 if TYPE_CHECKING:
     from promptops.prompts.sections import Rule, Section
     from promptops.prompts.template import Prompt
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """What became of the sections of one name, in tokens of their own."""
-
-    name: str
-    before: int
-    after: int
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.after:,} of {self.before:,} tokens kept"
 
 
 @dataclass(slots=True)

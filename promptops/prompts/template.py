@@ -17,9 +17,8 @@ from promptops.yamlfile import line_of
 if TYPE_CHECKING:
     from jinja2 import Template as Compiled
 
-    from promptops.prompts.fit import GivenUp
     from promptops.prompts.library import Library
-    from promptops.prompts.sections import Collected, Section
+    from promptops.prompts.sections import Collected, GivenUp, Section
 
 _BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 """What the filters and operators of a body raise, beside Jinja2's own."""

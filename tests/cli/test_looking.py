@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from promptops.prompts import Library
 from promptops.store import GROUPINGS
 from promptops.testing import FakeOpenAI
 from promptops.tokens import counter
@@ -168,7 +169,7 @@ def test_the_default_store_is_in_the_users_state(
 
 def test_templates_are_listed_and_shown(command: Command) -> None:
     """Name, version and purpose; the source as it is."""
-    names = ["packing/items", "summarize/corpus", "summarize/map", "summarize/reduce"]
+    names = Library().names()
     assert [found["name"] for found in command("templates", "list", "--json").json] == names
     assert [line.split("@")[0] for line in command("templates", "list").out.splitlines()] == names
     source = command("templates", "show", "summarize/map").out

@@ -25,6 +25,8 @@ class Place:
     text: str
     path: str
     line: int
+    whole: bool = True
+    """Whether the text is all of its line."""
 
 
 class Body:
@@ -62,10 +64,8 @@ class Body:
             self._look_at(node, path)
 
     def _look_at(self, node: nodes.Node, path: Path) -> None:
-        if isinstance(node, nodes.TemplateData):
-            for line, text in enumerate(node.data.split("\n"), node.lineno):
-                if text.strip():
-                    self.fixed.append(Place(text.strip(), str(path), line))
+        if isinstance(node, nodes.Output):
+            self.fixed += _lines(node, str(path))
         elif isinstance(node, nodes.Name) and self.varying is None and node.name in self._changing:
             self.varying = Place(node.name, str(path), node.lineno)
         elif isinstance(node, nodes.Getattr) and node.attr.startswith("__"):
@@ -105,6 +105,19 @@ class Body:
             for part in output.nodes:
                 bare = (name for name in _bare(part) if name.name in documents)
                 self.unfenced += [Place(name.name, path, name.lineno) for name in bare]
+
+
+def _lines(output: nodes.Output, path: str) -> Iterator[Place]:
+    """The text among what is put out, line by line; what stands beside a variable is not all of its line."""
+    last = len(output.nodes) - 1
+    for index, part in enumerate(output.nodes):
+        if not isinstance(part, nodes.TemplateData):
+            continue
+        lines = part.data.split("\n")
+        for number, text in enumerate(lines):
+            beside = (number == 0 and index > 0) or (number == len(lines) - 1 and index < last)
+            if text.strip():
+                yield Place(text.strip(), path, part.lineno + number, whole=not beside)
 
 
 def _in_order(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -32,7 +32,7 @@ def _duplicates(body: Body) -> Iterator[Finding]:
     seen: dict[str, tuple[str, int]] = {}
     for place in body.fixed:
         words = re.findall(r"\w+", place.text.lower())
-        if len(words) < _FEWEST_WORDS:
+        if not place.whole or len(words) < _FEWEST_WORDS:
             continue
         said = " ".join(words)
         if said in seen and seen[said] != (place.path, place.line):
