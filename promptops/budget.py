@@ -96,6 +96,20 @@ class Budget:
         )
 
 
+class NotingBudget(Budget):
+    """A budget that remembers that it held something back."""
+
+    refused: str | None = None
+
+    async def reserve(self, most: Amount) -> None:
+        """As for any budget."""
+        try:
+            await super().reserve(most)
+        except (BudgetError, PriceError) as refusal:
+            self.refused = str(refusal)
+            raise
+
+
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

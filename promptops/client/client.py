@@ -12,7 +12,7 @@ from typing import Self
 
 from promptops.backends.spec import checked
 from promptops.budget import Budget
-from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
+from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
 from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
@@ -116,6 +116,7 @@ class Client:
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
         complete = Admitted(complete, self.concurrency, halt).complete
         complete = Budgeted(complete, backend, self.budget).complete
+        complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
         complete = Sized(complete, backend, self.overhead).complete

@@ -140,6 +140,8 @@ class Head(_Strict):
     inputs: Annotated[dict[_Name, Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
     output: Output = Output()
     model: Model = Model()
+    samples: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Inputs by the name of the sample, to lint and to lock the template with."""
 
     def limit_is_an_input(self) -> str | None:
         """What is wrong where the length of the answer names an input that is not there, or no number."""

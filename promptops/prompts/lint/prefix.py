@@ -26,7 +26,7 @@ def stable_prefix(template: Template, **inputs: object) -> str:
 
     ``inputs`` are those that do not; samples stand in for the rest. Raises ``TemplateError`` where rendering fails.
     """
-    one, other = (_text(template.render(**{**_sample(template, variant), **inputs})) for variant in (1, 2))
+    one, other = (_text(template.render(**{**sample(template, variant), **inputs})) for variant in (1, 2))
     same = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
     return one[: min(len(one), len(other)) if same is None else same]
 
@@ -35,7 +35,7 @@ def prefix(template: Template, body: Body, model: str, price: Price | None, *, o
     """Stable text that no cache can hold, and a beginning that is too short for one."""
     try:
         begins = stable_prefix(template)
-        after = _text(template.render(**_sample(template, 0)))[len(begins) :]
+        after = _text(template.render(**sample(template, 0)))[len(begins) :]
     except TemplateError:
         return
     count = counter(model).count
@@ -76,7 +76,7 @@ def _text(prompt: Prompt) -> str:
     return "\n".join(f"{message.role}\n{message.content}" for message in prompt.messages)
 
 
-def _sample(template: Template, variant: int) -> dict[str, Any]:
+def sample(template: Template, variant: int) -> dict[str, Any]:
     """Inputs to render with; those that differ from call to call are other ones, or as little as can be for 0."""
     return {
         name: _value(spec, variant) if spec.changes or spec.required else spec.default
