@@ -1,8 +1,7 @@
-"""The pytest plugin, used as its users do: in pytest runs of their own, in processes of their own."""
+"""The pytest plugin, used as its users do: in pytest runs of their own."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import promptops as po
+from promptops.prices import price
+from promptops.testing import FakeOpenAI
+
+pytest_plugins = ["pytester"]
 Run = Callable[..., "Ran"]
 
 
@@ -20,21 +24,33 @@ class Ran:
     out: str
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """What cannot be imported twice into one process is there before the first run within it."""
+    with FakeOpenAI() as server, po.connect("openai:gpt-4o-mini", base_url=server.base_url) as client:
+        po.run("summarize", [po.Source("a", text="A river.")], client)
+    assert price("gpt-5-mini") is not None
+    assert po.template("summarize/map").render(text="x").tokens("gpt-4")
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(pytester: pytest.Pytester) -> Run:
     """Writes a test file and runs pytest on its folder."""
 
     def go(test: str = "", *words: str, ini: str = "") -> Ran:
         if test:
-            (tmp_path / "test_own.py").write_text(test, encoding="utf-8")
-        (tmp_path / "pytest.ini").write_text(f"[pytest]\n{ini}", encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words], cwd=tmp_path, capture_output=True,
-            text=True, timeout=120, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
-        return Ran(done.returncode, done.stdout + done.stderr)
+            pytester.makepyfile(test_own=test)
+        pytester.makeini(f"[pytest]\n{ini}")
+        done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *words)
+        return Ran(int(done.ret), done.stdout.str() + done.stderr.str())
 
     return go
+
+
+@pytest.fixture
+def tmp_path(pytester: pytest.Pytester) -> Path:
+    """The folder that the runs are in."""
+    return pytester.path
 
 
 def test_tokens_are_counted_and_asserted(run: Run) -> None:
@@ -229,13 +245,15 @@ def test_it(assert_locked):
     assert "greeting: +2 tokens on every call (3 to 5 by gpt-5-mini)" in ran.out
 
 
-def test_a_run_that_uses_none_of_it_imports_none_of_it(run: Run) -> None:
+def test_a_run_that_uses_none_of_it_imports_none_of_it(tmp_path: Path) -> None:
     """The plugin costs a run without prompts next to nothing."""
-    ran = run("""
+    (tmp_path / "test_own.py").write_text("""
 import sys
 
 def test_it():
     heavy = {"promptops.tokens", "promptops.api", "promptops.client", "promptops.prompts", "jinja2", "numpy", "openai"}
     assert not heavy & set(sys.modules)
 """)
-    assert ran.status == 0, ran.out
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
