@@ -260,7 +260,7 @@ from promptops.types import Call, Message
 try:
     asyncio.run(OpenAI("m", base_url="http://127.0.0.1:9/v1", counter=None).complete(Call((Message("user", "a"),), 9)))
 except UnreachableError:
-    print(sorted({"openai", "httpx", "httpx2"} & set(sys.modules)))
+    print("openai" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "False"
