@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
@@ -58,6 +59,7 @@ class Client:
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
+        self._going: dict[bytes, Future[Reply]] = {}
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
@@ -120,7 +122,7 @@ class Client:
         complete = Halting(complete, halt).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
-        complete = Coalesced(complete, identity).complete
+        complete = Coalesced(complete, identity, self._going).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -146,6 +148,26 @@ def test_equal_calls_in_flight_are_sent_once(fake_openai: FakeOpenAI) -> None:
         replies = send(client, *[ask("the same")] * 10)
         assert [reply.stored for reply in replies if isinstance(reply, Reply)].count(False) == 1
     assert len(fake_openai.requests) == 1
+
+
+def test_equal_calls_of_several_event_loops_are_sent_once(fake_openai: FakeOpenAI) -> None:
+    """Threads with a loop each share what is in flight; where the first is cancelled, another sends it."""
+    fake_openai.latency = 0.3
+    with connected(fake_openai) as client, ThreadPoolExecutor(4) as threads:
+
+        async def cut_short() -> None:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.complete(ask("the same")), 0.2)
+            await client.aclose()
+
+        first = threads.submit(asyncio.run, cut_short())
+        while not client._going:
+            time.sleep(0.01)
+        others = [threads.submit(send, client, ask("the same")) for _ in range(3)]
+        first.result()
+        replies = [other.result()[0] for other in others]
+    assert sorted(reply.stored for reply in replies if isinstance(reply, Reply)) == [False, True, True]
+    assert len(fake_openai.requests) == 2
 
 
 def test_a_failing_twin_fails_all_of_its_like_and_none_later(client: Client, fake_openai: FakeOpenAI) -> None:
