@@ -14,6 +14,8 @@ from promptops.backends.completion import PER_MESSAGE, Reader, request
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from promptops.types import Call, Counter, Price, Reply
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -75,6 +77,7 @@ class OpenAI:
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
         self._reader = Reader(self._place, counter)
+        self._clients = transport.PerLoop(partial(wire.make, url, self._key))
         self._doors = transport.PerLoop(partial(transport.door, url, self._key))
 
     def __repr__(self) -> str:
@@ -97,8 +100,17 @@ class OpenAI:
             raise wire.of_answer(self._place, response.status, response.headers, content, hide)
         return self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
 
+    async def client(self) -> AsyncOpenAI:
+        """The official client in the running event loop, for what is no Chat Completions; it never retries.
+
+        Raises ``AccessError`` without a key. Its exceptions become ours by ``wire.of_exception``.
+        """
+        self._check_key()
+        return await self._clients.here()
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
+        await self._clients.aclose()
         await self._doors.aclose()
 
     def _body(self, call: Call) -> dict[str, object]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONNECT = 10.0
 """Seconds for a connection to be made."""
 
-_IDLE = 15.0
+IDLE = 15.0
 """Seconds an unused connection is kept: less than the 20 s and more after which servers close theirs."""
 
 _LARGE = 2**20
@@ -121,7 +121,7 @@ def door(base_url: str, api_key: str) -> Door:
     except ValueError:
         raise InvalidURL(base_url) from None
     proxy = _proxy(url)
-    connector = TCPConnector(limit=0, keepalive_timeout=_IDLE, ssl=_trusted() if url.scheme == "https" else True)
+    connector = TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=_trusted() if url.scheme == "https" else True)
     session = ClientSession(connector=connector, headers=_headers(api_key), cookie_jar=DummyCookieJar())
     return Door(session, url, proxy)
 

@@ -264,3 +264,19 @@ except UnreachableError:
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
+
+
+def test_the_official_client_is_there_for_the_rest(fake_openai: FakeOpenAI) -> None:
+    """With the same address and key, one per event loop, closed with the backend."""
+    backend = OpenAI(MODEL, base_url=fake_openai.base_url, api_key=KEY, counter=COUNTER)
+
+    async def models() -> list[str]:
+        client = await backend.client()
+        assert client is await backend.client()
+        assert client.max_retries == 0
+        names = [model.id async for model in client.models.list()]
+        await backend.aclose()
+        assert client.is_closed()
+        return names
+
+    assert [asyncio.run(models()) for _ in range(2)] == [[MODEL]] * 2
