@@ -15,6 +15,7 @@ from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
+from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
@@ -120,6 +121,7 @@ class Client:
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
+        complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Coalesced(complete, identity, self._going).complete

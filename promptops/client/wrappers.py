@@ -1,6 +1,6 @@
 """The outer wrappers: what happens to a call once, outermost first.
 
-``Stored`` → ``Coalesced`` → ``Sized`` → ``Halting`` → the attempts (see ``attempts``).
+``Stored`` → ``Coalesced`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the attempts (see ``attempts``).
 """
 
 from __future__ import annotations
