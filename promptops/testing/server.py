@@ -110,6 +110,11 @@ class FakeOpenAI:
         """Let the next requests fail so, in this order."""
         self._faults.extend(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
 
+    def mend(self) -> None:
+        """Let no further request fail."""
+        self._faults.clear()
+        self.rates = {}
+
     def start(self) -> Self:
         """Listen; returns once connections are accepted."""
         self._thread.start()
