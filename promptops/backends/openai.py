@@ -76,6 +76,7 @@ class OpenAI:
         self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
+        self._heard = False
         self._reader = Reader(self._place, counter)
         self._clients = transport.PerLoop(partial(wire.make, url, self._key))
         self._doors = transport.PerLoop(partial(transport.door, url, self._key))
@@ -95,7 +96,8 @@ class OpenAI:
         except (CallError, *wire.BUGS):
             raise
         except Exception as exc:  # the libraries raise far more than they document
-            raise wire.of_exception(exc, self._place, seconds=seconds) from exc
+            raise wire.of_exception(exc, self._place, seconds=seconds, heard=self._heard) from exc
+        self._heard = True
         if response.status >= 300:
             raise wire.of_answer(self._place, response.status, response.headers, content, hide)
         return self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)

@@ -24,6 +24,9 @@ _UNCONNECTED = frozenset({
 _UNCONNECTED_HTTPX = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 """Only where no aiohttp exception is behind them: its transport says ConnectTimeout for any lost connection."""
 
+_NO_HTTP = frozenset({"BadStatusLine"})
+"""What aiohttp, which does not export it, calls bytes that are no answer."""
+
 _REASONS = {
     "gaierror": "the name does not resolve",
     "ClientConnectorDNSError": "the name does not resolve",
@@ -73,16 +76,21 @@ def _read(content: bytes) -> object:
         return content.decode("utf-8", "replace")
 
 
-def of_exception(exc: BaseException, place: str, *, seconds: float = 0.0, hide: Sequence[str] = ()) -> CallError:
+def of_exception(
+    exc: BaseException, place: str, *, seconds: float = 0.0, hide: Sequence[str] = (), heard: bool = True
+) -> CallError:
     """The one of our errors that an exception of the client, or of a library beneath it, amounts to.
 
     ``seconds`` is the deadline that the call had, ``hide`` what must not show in the message. After a request may have
-    reached the server, nobody knows whether it was billed, so ``billed`` is True.
+    reached the server, nobody knows whether it was billed, so ``billed`` is True. Where the server has not been
+    ``heard`` to speak HTTP before, an answer that is none says that it is a server of another kind.
     """
     response = getattr(exc, "response", None)
     if response is not None:
         return of_answer(place, response.status_code, response.headers, response.content, hide)
     names = {kind.__name__ for link in _chain(exc) for kind in type(link).__mro__}
+    if not heard and names & _NO_HTTP:
+        return UnreachableError(f"{place}: what answered there speaks no HTTP; check OPENAI_BASE_URL and its port")
     return _unsent(exc, place, names) or _lost(exc, place, names, seconds)
 
 

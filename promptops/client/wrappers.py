@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
-from promptops.client.verdict import stops
-from promptops.errors import CallError, RejectedError, StoreError, WindowError
+from promptops.client.verdict import IN_VAIN, stops
+from promptops.errors import CallError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
 from promptops.types import Backend, Call, Reply
@@ -136,7 +136,7 @@ class Halt:
 
     def __init__(self) -> None:
         self._answered: set[str] = set()
-        self._rejected: Counter[str] = Counter()
+        self._vain: Counter[str] = Counter()
         self._errors: dict[str, CallError] = {}
 
     def check(self, call: Call) -> None:
@@ -151,8 +151,8 @@ class Halt:
     def failed(self, call: Call, error: CallError) -> None:
         """A call of this run ended in ``error``."""
         run = call.tags.run
-        self._rejected[run] += isinstance(error, RejectedError)
-        if stops(error, answered=run in self._answered, rejected=self._rejected[run]):
+        self._vain[run] += isinstance(error, IN_VAIN)
+        if stops(error, answered=run in self._answered, vain=self._vain[run]):
             self._errors[run] = error
 
 

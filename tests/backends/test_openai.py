@@ -427,9 +427,22 @@ def test_plain_http_where_tls_was_expected(fake_openai: FakeOpenAI) -> None:
 
 
 def test_something_else_listens() -> None:
-    """A server of another protocol is no reply and no traceback."""
+    """A server of another protocol is said to be one, and billed nothing."""
     with _raw_server(b"", head=b"220 mail ready\r\n\r\n") as url:
-        assert type(failure(_at(url))) is TransientError
+        error = failure(_at(url))
+    assert (type(error), error.billed) == (UnreachableError, False)
+    assert "speaks no HTTP" in str(error)
+
+
+def test_plain_text_is_no_model_until_there_was_one(fake_openai: FakeOpenAI) -> None:
+    """At first it is another server; later it may be a reply that a gateway broke, and was billed."""
+    with _raw_server(b"It works!") as url:
+        one = _at(url)
+        assert type(failure(one)) is AccessError
+        with pytest.raises(TransientError):
+            one._reader.read(b'{"choices": []}', call())
+        error = failure(one)
+    assert (type(error), error.billed) == (TransientError, True)
 
 
 def test_half_a_character_in_a_prompt(fake_openai: FakeOpenAI) -> None:

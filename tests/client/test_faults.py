@@ -16,7 +16,7 @@ from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.size import PromptSize
-from promptops.client.verdict import REJECTED, Patience
+from promptops.client.verdict import HOPELESS, Patience
 from promptops.errors import (
     AccessError,
     BudgetError,
@@ -24,6 +24,7 @@ from promptops.errors import (
     QuotaError,
     RefusedError,
     RejectedError,
+    ThrottledError,
     TransientError,
     UnreachableError,
     WindowError,
@@ -209,7 +210,17 @@ def test_a_few_malformed_first_calls_stop_the_run(client: Client, fake_openai: F
     fake_openai.fail(*["400"] * 9)
     outcomes = in_turn(client, *map(ask, "abcdef"))
     assert all(isinstance(one, RejectedError) for one in outcomes)
-    assert len(fake_openai.requests) == REJECTED
+    assert len(fake_openai.requests) == HOPELESS
+
+
+@pytest.mark.parametrize("fault", ["500", "malformed", "429"])
+def test_a_server_that_only_fails_stops_the_run(fault: str, client: Client, fake_openai: FakeOpenAI) -> None:
+    """After a few calls tried as long as patience allows; ten thousand documents would take hours to say the same."""
+    client._patience = replace(QUICK, first_wait=0.001, longest_wait=0.002, throttled=6)
+    fake_openai.rates = {fault: 1.0}
+    outcomes = in_turn(client, *map(ask, "abcdefgh"))
+    assert all(isinstance(one, (TransientError, ThrottledError)) for one in outcomes)
+    assert len(fake_openai.requests) == HOPELESS * QUICK.attempts
 
 
 def test_one_malformed_first_call_does_not_stop_the_run(client: Client, fake_openai: FakeOpenAI) -> None:

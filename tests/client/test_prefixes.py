@@ -93,7 +93,7 @@ def test_a_hung_first_call_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(prefixes, "PATIENCE", 0.2)
     with FakeOpenAI(caching=True) as server:
         server.fail(Fault("hang", seconds=30))
-        with send(server, asked(RULES, *"abcd"), timeout=1.5) as client:
+        with send(server, asked(RULES, *"abcd"), timeout=3) as client:
             rows = {row.possibly_billed: row.totals.calls for row in client.ledger.rows("run")}
     assert rows == {True: 1, False: 4}
 

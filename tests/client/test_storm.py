@@ -43,9 +43,11 @@ def calls(run: str) -> list[Call]:
     return [Call((Message("user", text),), 60, tags=Tags(run)) for text in texts]
 
 
-def send(server: FakeOpenAI, path: Path, run: str) -> list[Reply | BaseException]:
-    """All calls at once, in a process's worth of client."""
-    backend = OpenAI("gpt-4o-mini", base_url=server.base_url, api_key=KEY, counter=COUNTER, window=8_000, timeout=0.6)
+def send(server: FakeOpenAI, path: Path, run: str, seconds: float) -> list[Reply | BaseException]:
+    """All calls at once, in a process's worth of client, each with so long."""
+    backend = OpenAI(
+        "gpt-4o-mini", base_url=server.base_url, api_key=KEY, counter=COUNTER, window=8_000, timeout=seconds
+    )
     backend.price = price("gpt-4o-mini")
 
     async def go() -> list[Reply | BaseException]:
@@ -68,13 +70,13 @@ def test_a_storm_of_one_fault(fault: str, tmp_path: Path) -> None:
     """Every reply arrives, at the latest when it is run again; sums are the server's to the token."""
     path = tmp_path / "store.db"
     with FakeOpenAI() as server:
-        seconds = 0.1 if fault == "slow" else 30.0
-        server.fail(*[Fault(fault if turn % 5 == 2 else "", seconds=seconds) for turn in range(CALLS)])
-        outcomes = send(server, path, "first")
+        pause, patience = (0.1 if fault == "slow" else 60.0), (2.0 if fault == "hang" else 30.0)
+        server.fail(*[Fault(fault if turn % 5 == 2 else "", seconds=pause) for turn in range(CALLS)])
+        outcomes = send(server, path, "first", patience)
         met = sum(seen.fault == fault for seen in server.requests)
         _check_ends(fault, outcomes, met)
         server.mend()
-        replies = send(server, path, "second")
+        replies = send(server, path, "second", patience)
         assert all(isinstance(reply, Reply) for reply in replies)
         answered = Counter(str(seen.body["messages"]) for seen in server.requests if seen.fault in ANSWERED)
         assert set(answered.values()) == {1}
