@@ -12,6 +12,10 @@ from promptops.store.database import Database
 from promptops.types import Call, Message, Reply, Usage
 
 
+_KEPT = ("text", "finish", "model", "request_id")
+"""What is kept of a reply as it is, beside its usage."""
+
+
 def key(call: Call, identity: str) -> bytes:
     """What tells this call's reply from any other's: model, messages, limit, sampling, schema and the taking.
 
@@ -88,7 +92,7 @@ class Replies:
 def _written(reply: Reply) -> dict[str, object]:
     """What ``_read`` reads; ``asdict`` would take ten times as long, copying strings."""
     usage = {name: getattr(reply.usage, name) for name in Usage.__slots__}
-    fields = {name: getattr(reply, name) for name in Reply.__slots__}
+    fields = {name: getattr(reply, name) for name in _KEPT}
     return fields | {"usage": usage, "stored": True}
 
 
