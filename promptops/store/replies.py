@@ -11,7 +11,6 @@ from functools import lru_cache
 from promptops.store.database import Database
 from promptops.types import Call, Message, Reply, Usage
 
-
 _KEPT = ("text", "finish", "model", "request_id")
 """What is kept of a reply as it is, beside its usage."""
 
