@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -108,6 +109,8 @@ def test_a_proxy_of_the_environment_is_used(variable: str, monkeypatch: pytest.M
         asked.append((request.raw_path, request.headers.get("Proxy-Authorization")))
         return web.json_response(REPLY)
 
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     with serving(proxy) as url:
         monkeypatch.setenv(variable, url.replace("//", "//me:secret@"))
         assert ask("http://model.example/v1").text == "Well."
@@ -128,6 +131,7 @@ def test_an_address_may_be_taken_out_of_the_proxys_reach(
 
 def test_a_proxy_of_another_kind_is_said(fake_openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than gone round."""
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     with pytest.raises(AccessError, match="no HTTP proxy"):
         ask(fake_openai.base_url)
@@ -137,6 +141,8 @@ def test_a_proxy_of_another_kind_is_said(fake_openai: FakeOpenAI, monkeypatch: p
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate for 127.0.0.1 that vouches for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", f"{path}.crt"]
