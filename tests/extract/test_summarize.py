@@ -75,7 +75,8 @@ def test_order_of_the_source_is_kept(text: str, words: int) -> None:
     starts = [candidate.start for candidate in chosen]
     assert starts == sorted(set(starts))
     for candidate in chosen:
-        assert words_of(candidate.text)[:1] == words_of(text[candidate.start : candidate.end])[:1]
+        first, there = (" ".join(words_of(said)[:1]) for said in (candidate.text, text[candidate.start : candidate.end]))
+        assert there.startswith(first)  # a word that never ends is cut
 
 
 def test_what_tells_most_is_chosen() -> None:
