@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 from promptops import prices
 from promptops.backends import wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
+from promptops.backends.limits import read_limits
 from promptops.errors import AccessError, UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +77,8 @@ class OpenAI:
         self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
+        self.account = ("openai", url, hashlib.sha256(self._key.encode("utf-8", "replace")).hexdigest(), model)
+        """Whoever has the same shares its rate limits."""
         self._reader = Reader(self._place, counter)
         self._clients = wire.Clients(partial(wire.make, url, self._key))
 
@@ -92,7 +97,9 @@ class OpenAI:
             raise
         except Exception as exc:  # the client's libraries raise far more than they document
             raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
-        return self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
+        reply = self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
+        limits = read_limits(headers)
+        return reply if limits is None else replace(reply, limits=limits)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""

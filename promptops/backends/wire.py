@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from promptops.backends.limits import read_limits, worded_wait
 from promptops.backends.verdicts import Answer, error, one_line, read_error, retry_after
 from promptops.errors import AccessError, CallError, RejectedError, TransientError, UnreachableError
 
@@ -170,12 +171,14 @@ def _lost(exc: BaseException, place: str, names: set[str], seconds: float) -> Ca
 
 def _answer(exc: BaseException, response: Any, hide: Sequence[str]) -> Answer:
     message, codes = read_error(getattr(exc, "body", None))
+    asked = retry_after(response.headers)
     return Answer(
         status=response.status_code,
         message=one_line(message, hide),
         codes=codes | {str(code) for code in (getattr(exc, "code", None), getattr(exc, "type", None)) if code},
         request_id=request_id(response.headers),
-        retry_after=retry_after(response.headers),
+        retry_after=worded_wait(message) if asked is None else asked,
+        limits=read_limits(response.headers, message),
     )
 
 

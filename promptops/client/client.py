@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
+from promptops.admission import Line
 from promptops.backends.spec import checked
 from promptops.budget import Budget
+from promptops.client.admission import admission
 from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
 from promptops.client.size import PromptSize, size
@@ -41,6 +43,8 @@ class Client:
         concurrency: int = CONCURRENCY,
         fresh: bool = False,
         patience: Patience | None = None,
+        rpm: float | None = None,
+        tpm: float | None = None,
     ) -> None:
         checked(backend)
         if concurrency < 1:
@@ -56,6 +60,13 @@ class Client:
         self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
+        self._admission = admission(backend)
+        self._line: Line | None = None
+        for name, kind, limit in (("--rpm", "requests", rpm), ("--tpm", "tokens", tpm)):
+            if limit is not None:
+                if not 0 < limit < float("inf"):
+                    raise UsageError(f"{name} must be more than 0 a minute, not {limit:g}")
+                self._admission.tell(kind, limit)
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
@@ -114,7 +125,8 @@ class Client:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        complete = Admitted(complete, self.concurrency, halt).complete
+        line = self._line = self._line or Line(self.concurrency)
+        complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete

@@ -55,7 +55,7 @@ class Replies:
     def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
         """Keep ``reply``."""
         final = reply.finish == "stop" and bool(reply.text.strip())
-        body = json.dumps(asdict(replace(reply, stored=True)), ensure_ascii=False, default=str)
+        body = json.dumps(asdict(replace(reply, stored=True, limits=None)), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
         self._note(key, question, final=final)
 
