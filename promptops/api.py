@@ -49,6 +49,8 @@ def connect(
     timeout: float | None = None,
     reasoning_tokens: int | None = None,
     estimate_tokens: bool = False,
+    rpm: float | None = None,
+    tpm: float | None = None,
 ) -> Client:
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
 
@@ -56,7 +58,8 @@ def connect(
     (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
     a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
     ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
-    A backend of your own says these five itself.
+    A backend of your own says these five itself. ``rpm`` and ``tpm`` are the server's limits in requests and tokens a
+    minute, where it should be kept to more than it says itself; all clients of one server, key and model share them.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
@@ -66,7 +69,7 @@ def connect(
     if cap is not None and chosen.price is None:
         raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
     budget = Budget(cap, max_tokens)
-    return Client(chosen, Database(store), budget=budget, concurrency=concurrency, fresh=fresh)
+    return Client(chosen, Database(store), budget=budget, concurrency=concurrency, fresh=fresh, rpm=rpm, tpm=tpm)
 
 
 def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:

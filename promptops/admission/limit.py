@@ -165,8 +165,9 @@ class Limit:
         """
         amount = self.charge(share.asked)
         if not said:
-            held = self.bucket.foretold(share.bucket), self.sliding.foretold(share.sliding)
-            self._judge(*(min(0.0, amount / 2 - level) for level in held), share.bucket.entry.at)
+            bucket = min(0.0, amount / 2 - self.bucket.foretold(share.bucket))
+            sliding = min(0.0, amount / 2 - self.sliding.foretold(share.sliding))
+            self._judge(bucket, sliding, share.bucket.entry.at)
         if share.number > self._reacted:
             self._reacted = self._number
             self.margin = min(self.margin + amount / 2, _MARGIN * self.capacity)

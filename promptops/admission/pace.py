@@ -91,5 +91,5 @@ class Pace:
         """As told, or exponentially longer; nobody's word is taken for it twice in a row."""
         if told is not None and self._in_a_row == 1:
             return told
-        pause = min(_FIRST_PAUSE * 2 ** (self._in_a_row - 1), _LONGEST_PAUSE)
+        pause = min(_FIRST_PAUSE * 2.0 ** (self._in_a_row - 1), _LONGEST_PAUSE)
         return max(told or 0.0, pause * self._random.uniform(0.75, 1.25))

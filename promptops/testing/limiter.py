@@ -106,6 +106,8 @@ class Limiter:
         self.charges = charges
         self.accepted = self.rejected = self.rival_accepted = 0
         self.taken = self.rival_tokens_taken = 0.0
+        self.passed: list[tuple[float, float]] = []
+        """When each request passed, and the tokens that it took."""
         self._pools = {name: _Pool(kind, limit, per) for name, limit in limits.items() if limit is not None}
         self._first = {name: pool.limit for name, pool in self._pools.items()}
         self._announced, self._waits, self._counts_rejected = announced, waits, counts_rejected
@@ -126,6 +128,7 @@ class Limiter:
             return Ruling(False, self._said(now) | self._told(wait), wait)
         self.accepted += 1
         self.taken += tokens
+        self.passed.append((now, tokens))
         self._take(tokens, now)
         return Ruling(True, self._said(now))
 
