@@ -43,6 +43,7 @@ class Share:
     number: int
     bucket: Mark
     sliding: Mark
+    refunded: bool = False
 
 
 class Limit:
@@ -66,6 +67,7 @@ class Limit:
         self._bucket_better = _PRIOR * capacity
         self._number = 0
         self._asked = 0.0
+        self._refunded = 0.0
         self._read_until = 0.0
         self._began = now
         self._level_then = level
@@ -101,7 +103,7 @@ class Limit:
         """
         needed = min(self.charge(asked + _DOUBT * (self._asked - self._read_until)) + self.margin, self.capacity)
         waits = self.bucket.wait(needed, now), self.sliding.wait(needed, now)
-        if self._readings == 1:
+        if self._readings == 1 and news:
             wait = max(waits)
         elif not news and abs(self._bucket_better) < _DOUBTFUL * self.charge(asked):
             wait = min(waits)
@@ -132,7 +134,9 @@ class Limit:
             self.sliding.change(share.sliding, used)
 
     def refund(self, share: Share) -> None:
-        """The request was rejected."""
+        """The request was rejected, or not sent."""
+        self._refunded += share.asked
+        share.refunded = True
         self.bucket.change(share.bucket, 0.0)
         self.sliding.change(share.sliding, 0.0)
 
@@ -146,7 +150,8 @@ class Limit:
         self._newest = share.number
         self._readings += 1
         self._read_until = share.total
-        self._count(share, said.remaining)
+        if not share.refunded:
+            self._count(share, said.remaining)
         self._learn(said.remaining, said.reset, now)
         bucket = self.bucket.read(share.bucket, said.remaining)
         sliding = self.sliding.read(share.sliding, said.remaining)
@@ -156,6 +161,7 @@ class Limit:
         """The first that is heard of it."""
         self._readings = 1
         if said.remaining is not None:
+            self.sliding.begin(said.remaining)
             self._learn(said.remaining, said.reset, now)
 
     def rejected(self, share: Share, now: float, *, said: bool) -> None:
@@ -182,10 +188,11 @@ class Limit:
         cost what was expected.
         """
         gained = self.capacity / self.bucket.span * (share.bucket.entry.at - self._began)
-        if gained < _LITTLE * share.total:
+        asked = share.total - self._refunded
+        if gained < _LITTLE * asked:
             charged = self._level_then - remaining + gained
             unsure = self._asked - share.total + share.asked
-            self.ratio = min(max((charged + unsure) / (share.total + unsure), _LEAST_RATIO), _MOST_RATIO)
+            self.ratio = min(max((charged + unsure) / (asked + unsure), _LEAST_RATIO), _MOST_RATIO)
 
     def _learn(self, remaining: float, reset: float | None, now: float) -> None:
         if reset is not None:

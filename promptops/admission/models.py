@@ -142,6 +142,11 @@ class Sliding(Model):
     _taken: deque[Entry] = field(default_factory=deque)
     _told: bool = False
 
+    def begin(self, remaining: float) -> None:
+        """What is missing at first was taken by others, at the latest just now."""
+        if remaining < self.capacity:
+            self._taken.append(Entry(self.now, self.capacity - remaining))
+
     def advance(self, now: float) -> None:
         """What was taken long enough ago comes back."""
         self.now = max(self.now, now)

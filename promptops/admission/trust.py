@@ -7,6 +7,9 @@ from math import ceil, log2
 _STEP = 0.25
 """Seconds after which a server that has rejected nothing is trusted with twice as many requests: rejections are quick."""
 
+_PAUSE, _LONGEST = 0.1, 30.0
+"""Seconds."""
+
 _DOUBTFUL = 1_000
 """Requests that may be under way to a server in doubt; trusted with more, it is not in doubt any more."""
 
@@ -23,6 +26,8 @@ class Trust:
         self._since: float | None = None
         self._sent = 0
         self._credit = 0
+        self._rejected_at = 0.0
+        self._in_a_row = 0
 
     def wait(self, now: float) -> float:
         """Seconds until one more may be sent."""
@@ -42,9 +47,21 @@ class Trust:
 
     def accept(self, sent: float, *, announced: bool) -> None:
         """One that was sent at ``sent`` was let through, by a server whose limits are known or are not."""
+        if sent >= self._rejected_at:
+            self._in_a_row = 0
         if self._since is not None and sent >= self._since:
             self._doubt = self._doubt and not announced
             self._credit += 2
+
+    def pause(self, sent: float, now: float) -> float:
+        """Seconds for which nothing is to be sent after a rejection: none after the first, then more and more.
+
+        Where the limits explain each rejection, and yet the next request is rejected too, they do not explain enough.
+        """
+        if sent >= self._rejected_at:
+            self._rejected_at = now
+            self._in_a_row += 1
+        return min(_PAUSE * 2.0 ** (self._in_a_row - 2), _LONGEST) if self._in_a_row > 1 else 0.0
 
     def reject(self, until: float) -> None:
         """One was rejected, and nothing is to be sent until then."""
