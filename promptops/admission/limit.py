@@ -101,7 +101,8 @@ class Limit:
         Before a second reading nobody knows how the server counts, so both ways must allow it. Without any news to come
         somebody has to go and see: as soon as all should be there again, or one way allows it that may be the true one.
         """
-        needed = min(self.charge(asked + _DOUBT * (self._asked - self._read_until)) + self.margin, self.capacity)
+        unread = self._asked - self._read_until if self._readings else 0.0
+        needed = min(self.charge(asked + _DOUBT * unread) + self.margin, self.capacity)
         waits = self.bucket.wait(needed, now), self.sliding.wait(needed, now)
         if self._readings == 1 and news:
             wait = max(waits)
