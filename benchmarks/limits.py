@@ -196,9 +196,9 @@ async def litellm_router(url: str, texts: list[str], scale: float) -> int:
     litellm.suppress_debug_info = True
     given = {"model": f"openai/{MODEL}", "api_base": url, "api_key": KEY, "rpm": 600 * scale, "tpm": 300_000 * scale}
     router = litellm.Router([{"model_name": "m", "litellm_params": given}], num_retries=6)
-    return await counted([
-        router.acompletion("m", [{"role": "user", "content": text}], max_tokens=OUTPUT) for text in texts
-    ])
+    return await counted(
+        [router.acompletion("m", [{"role": "user", "content": text}], max_tokens=OUTPUT) for text in texts]
+    )
 
 
 PEERS: dict[str, Peer] = {

@@ -100,8 +100,8 @@ class CallError(PromptopsError):
 
     ``status`` is the HTTP status, ``request_id`` the provider's own id and ``retry_after`` the wait it asked for in
     seconds, each ``None`` where unknown. ``billed`` says whether this attempt may have been paid for although nothing
-    came back; ``usage`` is what the provider said it counted, where it did (a refusal can be billed). ``limits`` are the
-    rate limits that it named.
+    came back; ``usage`` is what the provider said it counted, where it did (a refusal can be billed). ``limits``
+    are the rate limits that it named.
     """
 
     code = "call"

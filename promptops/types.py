@@ -132,8 +132,8 @@ class Usage:
 class Allowance:
     """What a server says of one of its rate limits; each figure ``None`` where it did not say it.
 
-    ``limit`` is the most there can be, ``remaining`` what was left when it answered, and ``reset`` the seconds until all
-    of it is there again.
+    ``limit`` is the most there can be, ``remaining`` what was left when it answered, and ``reset`` the seconds until
+    all of it is there again.
     """
 
     limit: float | None = None

@@ -156,7 +156,7 @@ class Gate:
         capacity = said.limit or (said.remaining or 0.0) + asked
         if capacity <= 0:
             return
-        limit = self.limits[kind, False] = Limit(capacity, now, said.remaining)
+        limit = self.limits[kind, False] = Limit(capacity, now, said.remaining, certain=kind == "requests")
         limit.begin(said, now)
         for other in sorted(self._going, key=lambda other: other.number):
             other.shares[kind, False] = limit.take(other.amount(kind), now)

@@ -49,12 +49,13 @@ class Share:
 class Limit:
     """A limit of ``capacity`` a minute, told by a person or named by a server.
 
-    ``ratio`` is what the server charges for each token expected: some count the most that an answer may take, others what
-    it took.
+    ``ratio`` is what the server charges for each token expected: some count the most that an answer may take, others
+    what it took. What a request takes of a limit in requests is ``certain``.
     """
 
-    def __init__(self, capacity: float, now: float, level: float | None = None) -> None:
+    def __init__(self, capacity: float, now: float, level: float | None = None, *, certain: bool = False) -> None:
         level = capacity if level is None else level
+        self._certain = certain
         self.ratio = 1.0
         self.margin = 0.0
         self.bucket = Bucket(capacity, now, level)
@@ -93,7 +94,8 @@ class Limit:
         amount = self.charge(asked)
         self._number += 1
         self._asked += asked
-        return Share(self, asked, self._asked, self._number, self.bucket.take(amount, now), self.sliding.take(amount, now))
+        marks = self.bucket.take(amount, now), self.sliding.take(amount, now)
+        return Share(self, asked, self._asked, self._number, *marks)
 
     def wait(self, asked: float, now: float, *, news: bool = True) -> float:
         """Seconds until a request may be sent; ``news`` says whether answers are under way that will tell more.
@@ -101,7 +103,7 @@ class Limit:
         Before a second reading nobody knows how the server counts, so both ways must allow it. Without any news to come
         somebody has to go and see: as soon as all should be there again, or one way allows it that may be the true one.
         """
-        unread = self._asked - self._read_until if self._readings else 0.0
+        unread = self._asked - self._read_until if self._readings and not self._certain else 0.0
         needed = min(self.charge(asked + _DOUBT * unread) + self.margin, self.capacity)
         waits = self.bucket.wait(needed, now), self.sliding.wait(needed, now)
         if self._readings == 1 and news:
@@ -151,7 +153,7 @@ class Limit:
         self._newest = share.number
         self._readings += 1
         self._read_until = share.total
-        if not share.refunded:
+        if not share.refunded and not self._certain:
             self._count(share, said.remaining)
         self._learn(said.remaining, said.reset, now)
         bucket = self.bucket.read(share.bucket, said.remaining)

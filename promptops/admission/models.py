@@ -1,7 +1,7 @@
-"""Two ideas of how a server counts. Each foretells what the server will say is left, and the better prophet is believed.
+"""Two ideas of how a server counts. Each foretells what the server will say is left; the better prophet is believed.
 
-A *bucket* refills steadily; a *sliding window* gives back what was taken a minute ago. Both are told of all that is sent
-and of every figure that comes back. The figure belongs to the moment at which its request was sent, so it is held
+A *bucket* refills steadily; a *sliding window* gives back what was taken a minute ago. Both are told of all that is
+sent and of every figure that comes back. The figure belongs to the moment at which its request was sent, so it is held
 against what was foretold for that moment (a ``Mark``), in the light of what has been corrected since.
 """
 

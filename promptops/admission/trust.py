@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, log2
 
 _STEP = 0.25
-"""Seconds after which a server that has rejected nothing is trusted with twice as many requests: rejections are quick."""
+"""Seconds after which a server that rejected nothing is trusted with twice as many requests: rejections are quick."""
 
 _PAUSE, _LONGEST = 0.1, 30.0
 """Seconds."""

@@ -16,10 +16,10 @@ _HEADER = re.compile(
 )
 _WORDS = re.compile(
     r"(?P<kind>requests|(?:input |output )?tokens) per (?P<per>second|min|hour|day)[^:.]*[:.]\s*"
-    r"Limit:?\s*(?P<limit>[\d,]+)(?:[^,]*,\s*Used:?\s*(?P<used>[\d,]+))?",
+    r"Limit:?\s*(?P<limit>\d+(?:,\d{3})*)(?:,\s*Used:?\s*(?P<used>\d+(?:,\d{3})*))?",
     re.IGNORECASE,
 )
-_AGAIN = re.compile(r"(?:try|retry)(?: again)? (?:in|after) (\d[\d.]*(?:ms|s|m|h|d)?[\d.hms]*[hms]?|\d+)\b", re.IGNORECASE)
+_AGAIN = re.compile(r"(?:try|retry)(?: again)? (?:in|after) (\d[\d.hms]*)", re.IGNORECASE)
 _PER = {"second": 1.0, "min": 60.0, "hour": 3600.0, "day": 86400.0}
 _EPOCH = 1_000_000_000
 """Larger figures are no spans but moments, in seconds since 1970."""

@@ -89,7 +89,7 @@ class Budgeted:
 
 
 class Admitted:
-    """Lets an attempt go when the server's rate limits and the client's places allow it; none of a run that has halted."""
+    """Lets an attempt go when the server's rate limits and the client's places allow it, and its run has not halted."""
 
     def __init__(self, inner: Complete, admission: Admission, line: Line, halt: Halt, patience: Patience) -> None:
         self._inner = inner

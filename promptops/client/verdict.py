@@ -20,8 +20,8 @@ from promptops.errors import (
 class Verdict(Enum):
     """What an error means for the attempts to come.
 
-    ``TRANSIENT`` passes by itself, ``THROTTLED`` when the server says; ``QUOTA`` ends all sending; ``REFUSED`` ends this
-    call only; ``WRONG`` was said for good, of this call or of every one.
+    ``TRANSIENT`` passes by itself, ``THROTTLED`` when the server says; ``QUOTA`` ends all sending; ``REFUSED`` ends
+    this call only; ``WRONG`` was said for good, of this call or of every one.
     """
 
     TRANSIENT = "transient"

@@ -69,7 +69,7 @@ class _Pool:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """Whether a request may pass; what the answer's headers say of the limits; seconds until it may, where it may not."""
+    """Whether a request may pass; what the answer's headers say of the limits; seconds until it may pass."""
 
     allowed: bool
     headers: dict[str, str]
@@ -79,8 +79,8 @@ class Ruling:
 class Limiter:
     """``requests`` and ``tokens`` per minute; ``None`` is no such limit.
 
-    ``kind`` is a token ``bucket`` that starts full, a ``sliding`` window, or a ``fixed`` one. ``per`` is how many seconds
-    a minute takes. ``announced`` puts the limits into headers, ``waits`` a retry-after into a 429. With
+    ``kind`` is a token ``bucket`` that starts full, a ``sliding`` window, or a ``fixed`` one. ``per`` is how many
+    seconds a minute takes. ``announced`` puts the limits into headers, ``waits`` a retry-after into a 429. With
     ``counts_rejected`` a rejected request is taken from the allowance too. ``charges`` is ``most`` for input and the
     most output asked for, ``used`` for input and output. ``rival`` is the share of the limits that somebody else takes
     on the same key, in calls of ``rival_tokens``. ``changes`` are moments, in seconds after the first request, and what
@@ -114,7 +114,8 @@ class Limiter:
         self._changes = deque(sorted(changes))
         self._start: float | None = None
         self._rival_tokens = rival_tokens
-        pace = min((pool.limit / per / self._amount(name, rival_tokens) for name, pool in self._pools.items()), default=0)
+        paces = [pool.limit / per / self._amount(name, rival_tokens) for name, pool in self._pools.items()]
+        pace = min(paces, default=0.0)
         self._rival_every = 1 / (rival * pace) if rival and pace else None
         self._rival_next = 0.0
 

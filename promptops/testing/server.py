@@ -57,8 +57,8 @@ class FakeOpenAI:
     ``answer`` gets the request's JSON and returns what the model says; by default the first 40 words of the document
     that the prompt fences. ``fail`` queues faults for the next requests, one each; ``rates`` are the chances of faults
     otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
-    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. ``limiter`` is the
-    rate limit that requests are held to.
+    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. ``limiter`` is
+    the rate limit that requests are held to.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class FakeOpenAI:
         return await self._as_reply(request, body, fault, limits)
 
     def _charge(self, body: Mapping[str, Any], limiter: Limiter) -> int:
-        """The tokens that a request takes of the limit: its input, and the most its answer may be or what it will be."""
+        """The tokens that a request takes of the limit: its input, and the most its answer may be, or what it is."""
         said = self._said(body, Fault(""))
         used = usage(body, said)
         most = body.get("max_completion_tokens") or body.get("max_tokens")

@@ -159,7 +159,7 @@ def test_what_a_rival_leaves_is_used(seed: int) -> None:
     seed=st.integers(0, 99),
 )
 @settings(max_examples=40, deadline=None)
-def test_every_call_is_answered(  # noqa: PLR0917 - as many switches as a server has
+def test_every_call_is_answered(
     requests: int,
     tokens: int,
     kind: Any,
@@ -172,9 +172,8 @@ def test_every_call_is_answered(  # noqa: PLR0917 - as many switches as a server
     seed: int,
 ) -> None:
     """By any server, in a bounded time, with no more in flight than allowed."""
-    make = against(
-        requests=requests, tokens=tokens, kind=kind, announced=announced, waits=waits, counts_rejected=counts, rival=rival
-    )
+    said = {"announced": announced, "waits": waits, "counts_rejected": counts}
+    make = against(requests=requests, tokens=tokens, kind=kind, rival=rival, **said)
     done = Simulation(make, calls=12, latency=latency, places=places, seed=seed).run(until=7_200)
     assert done.answered == 12
     assert done.most_in_flight <= places
