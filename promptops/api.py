@@ -15,7 +15,6 @@ from promptops import chains, documents
 from promptops.backends.spec import Options, backend, checked
 from promptops.budget import Budget
 from promptops.client import Client
-from promptops.client.client import CONCURRENCY
 from promptops.drivers import difference as comparing
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as running
@@ -41,7 +40,7 @@ def connect(
     store: str | Path | None = None,
     max_usd: float | str | Decimal | None = None,
     max_tokens: int | None = None,
-    concurrency: int = CONCURRENCY,
+    concurrency: int | None = None,
     fresh: bool = False,
     tokenizer: str | None = None,
     window: int | None = None,
@@ -55,11 +54,13 @@ def connect(
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
-    (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
-    a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
+    (input and output) cap everything this client sends. ``concurrency`` is how many calls may be in flight; by
+    default 16, and more where the server answers no slower for it. ``tokenizer`` and ``window`` (tokens) say what is
+    not known of a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds
+    per call.
     ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
     A backend of your own says these five itself. ``rpm`` and ``tpm`` are the server's limits in requests and tokens a
-    minute, where it should be kept to more than it says itself; all clients of one server, key and model share them.
+    minute, where it should be held to less than it says itself; all clients of one server, key and model share them.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """

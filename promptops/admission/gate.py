@@ -81,6 +81,7 @@ class Gate:
     def replied(self, line: Line, ticket: Ticket, now: float, used: Usage, limits: Limits | None) -> None:
         """A request was answered."""
         self._over(line, ticket)
+        line.answered(ticket, used.output_tokens, now)
         self._trust.accept(ticket.sent, announced=limits is not None)
         took = Ticket(used.input_tokens, used.output_tokens)
         for key, limit, share in self._shares(ticket):

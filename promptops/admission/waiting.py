@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from promptops.admission.limit import Share
+from promptops.admission.width import Width
 
 Key = tuple[str, bool]
 """A limit's kind, and whether a person told it."""
@@ -48,13 +49,16 @@ class Ticket:
 class Line:
     """The requests of one client that wait, at most ``places`` of which are in flight.
 
+    A ``growing`` line gets more places while the server answers no slower for it.
+
     Older documents go first, and within a document who came first, so that results arrive in the order of the folder.
     The last ones, which all find a place in the next round, go by length: a long one that begins last would be waited
     for by itself.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, growing: bool = False) -> None:
         self.places = places
+        self._width = Width(places) if growing else None
         self.in_flight = 0
         self._heap: list[tuple[tuple[int, int], Ticket]] = []
         self._live = 0
@@ -81,6 +85,12 @@ class Line:
         if not ticket.gone:
             ticket.gone = True
             self._live -= 1
+
+    def answered(self, ticket: Ticket, output: int, now: float) -> None:
+        """A request was answered, with so many tokens."""
+        if self._width is not None:
+            busy = self._live > 0 and self.in_flight + 1 >= self.places
+            self.places = self._width.answered(now - ticket.sent, output, busy=busy)
 
     def first(self) -> Ticket | None:
         """Who goes next, or ``None`` where nobody waits or no place is free."""

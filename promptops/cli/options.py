@@ -48,7 +48,9 @@ Store = Annotated[
 ]
 MaxUsd = Annotated[str | None, typer.Option(metavar="X", help="Send nothing that could pass X US dollars.")]
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Send nothing that could pass N tokens, in and out.")]
-Concurrency = Annotated[int | None, typer.Option(metavar="N", help="Calls in flight at once.")]
+Concurrency = Annotated[
+    int | None, typer.Option(metavar="N", help="Calls in flight at once; default 16, growing where it helps.")
+]
 Rpm = Annotated[
     float | None, typer.Option("--rpm", metavar="N", help="Requests a minute at most, beside what the server says.")
 ]

@@ -25,13 +25,15 @@ from promptops.store import Database, Layouts, Ledger, Overhead, Packings, Repli
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
 CONCURRENCY = 16
+"""Calls in flight at first, where nobody says how many."""
 
 
 class Client:
     """A backend behind store, budget, admission, retry and ledger.
 
-    Safe to use from several threads and event loops; close it, or use it as a context manager. Raises ``UsageError``
-    where ``backend`` does not declare what a backend declares.
+    ``concurrency`` is how many calls may be in flight; by default 16, and up to 64 where the server answers no slower
+    for it. Safe to use from several threads and event loops; close it, or use it as a context manager. Raises
+    ``UsageError`` where ``backend`` does not declare what a backend declares.
     """
 
     def __init__(
@@ -40,19 +42,20 @@ class Client:
         database: Database | None = None,
         *,
         budget: Budget | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int | None = None,
         fresh: bool = False,
         patience: Patience | None = None,
         rpm: float | None = None,
         tpm: float | None = None,
     ) -> None:
         checked(backend)
-        if concurrency < 1:
+        if concurrency is not None and concurrency < 1:
             raise UsageError(f"--concurrency must be at least 1, not {concurrency}")
         self.backend = backend
         self.database = database or Database()
         self.budget = budget or Budget()
-        self.concurrency = concurrency
+        self._growing = concurrency is None and getattr(backend, "account", None) is not None
+        self.concurrency = CONCURRENCY if concurrency is None else concurrency
         self.fresh = fresh
         self.ledger = Ledger(self.database)
         self.replies = Replies(self.database)
@@ -125,7 +128,7 @@ class Client:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        line = self._line = self._line or Line(self.concurrency)
+        line = self._line = self._line or Line(self.concurrency, growing=self._growing)
         complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Retried(complete, self._patience).complete
