@@ -105,13 +105,12 @@ class Limit:
         """
         unread = self._asked - self._read_until if self._readings and not self._certain else 0.0
         needed = min(self.charge(asked + _DOUBT * unread) + self.margin, self.capacity)
-        waits = self.bucket.wait(needed, now), self.sliding.wait(needed, now)
         if self._readings == 1 and news:
-            wait = max(waits)
+            wait = max(self.bucket.wait(needed, now), self.sliding.wait(needed, now))
         elif not news and abs(self._bucket_better) < _DOUBTFUL * self.charge(asked):
-            wait = min(waits)
+            wait = min(self.bucket.wait(needed, now), self.sliding.wait(needed, now))
         else:
-            wait = waits[0] if self._bucket_better >= 0 else waits[1]
+            wait = self._believed.wait(needed, now)
         return wait if news or self.full_at <= now else min(wait, self.full_at - now)
 
     @property
