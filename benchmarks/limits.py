@@ -222,6 +222,7 @@ def main() -> None:
     options = parser.parse_args()
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         os.environ.pop(name, None)
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it would ask the network for its prices
     print(f"{'':34}{'':32}time ÷ ideal   429s   lost")
     for variant in options.variants.split(";"):
         peers = options.peers.split(";")
