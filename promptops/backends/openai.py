@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from promptops import prices
-from promptops.backends import wire
+from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
 from promptops.backends.limits import read_limits
-from promptops.errors import AccessError, UsageError
+from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from promptops.types import Call, Counter, Price, Reply
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -79,8 +81,10 @@ class OpenAI:
         self._timeout = timeout
         self.account = ("openai", url, hashlib.sha256(self._key.encode("utf-8", "replace")).hexdigest(), model)
         """Whoever has the same shares its rate limits."""
+        self._heard = False
         self._reader = Reader(self._place, counter)
-        self._clients = wire.Clients(partial(wire.make, url, self._key))
+        self._clients = transport.PerLoop(partial(wire.make, url, self._key))
+        self._doors = transport.PerLoop(partial(transport.door, url, self._key))
 
     def __repr__(self) -> str:
         return f"OpenAI({self._place!r})"
@@ -91,19 +95,32 @@ class OpenAI:
         seconds = self._deadline(call) if self._timeout is None else self._timeout
         hide = (self._key, *(message.content for message in call.messages))
         try:
-            client = await self._clients.here()
-            content, headers = await wire.post(client, self._body(call), seconds)
-        except wire.BUGS:
+            door = await self._doors.here()
+            async with door.asked(self._body(call), seconds) as response:
+                content = await response.read()
+        except (CallError, *wire.BUGS):
             raise
-        except Exception as exc:  # the client's libraries raise far more than they document
-            raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
-        reply = self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
-        limits = read_limits(headers)
+        except Exception as exc:  # the libraries raise far more than they document
+            raise wire.of_exception(exc, self._place, seconds=seconds, heard=self._heard) from exc
+        self._heard = True
+        if response.status >= 300:
+            raise wire.of_answer(self._place, response.status, response.headers, content, hide)
+        reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+        limits = read_limits(response.headers)
         return reply if limits is None else replace(reply, limits=limits)
+
+    async def client(self) -> AsyncOpenAI:
+        """The official client in the running event loop, for what is no Chat Completions; it never retries.
+
+        Raises ``AccessError`` without a key. Its exceptions become ours by ``wire.of_exception``.
+        """
+        self._check_key()
+        return await self._clients.here()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
         await self._clients.aclose()
+        await self._doors.aclose()
 
     def _body(self, call: Call) -> dict[str, object]:
         return request(call, self.model, self._limit, self.reasoning)

@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
@@ -14,8 +15,9 @@ from promptops.admission import Line
 from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.admission import admission
-from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
+from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
+from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
@@ -72,6 +74,7 @@ class Client:
                 self._admission.tell(kind, limit)
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
+        self._going: dict[bytes, Future[Reply]] = {}
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
@@ -131,11 +134,13 @@ class Client:
         line = self._line = self._line or Line(self.concurrency, growing=self._growing)
         complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete
+        complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
+        complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
-        complete = Coalesced(complete, identity).complete
+        complete = Coalesced(complete, identity, self._going).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:

@@ -72,16 +72,19 @@ def again(error: BaseException, attempt: int, patience: Patience) -> bool:
             return False
 
 
-REJECTED = 3
-"""One document can be too much for a server; so many calls rejected, and none answered, are no accident."""
+HOPELESS = 3
+"""One document can be too much for a server; so many calls in vain, and none answered, are no accident."""
+
+IN_VAIN = (RejectedError, TransientError, ThrottledError)
+"""Errors that may be the server's: it took the call for wrong, or failed at every attempt that patience allows."""
 
 
-def stops(error: CallError, *, answered: bool, rejected: int) -> bool:
+def stops(error: CallError, *, answered: bool, vain: int) -> bool:
     """Whether no further call is worth sending after ``error``.
 
-    Where nothing has been ``answered`` yet, an unreachable server, or one that has ``rejected`` several calls, will not
-    do better next time either.
+    Where nothing has been ``answered`` yet, an unreachable server, or one that several calls were sent to in ``vain``,
+    will not do better next time either.
     """
     if isinstance(error, (QuotaError, AccessError)):
         return True
-    return not answered and (isinstance(error, UnreachableError) or rejected >= REJECTED)
+    return not answered and (isinstance(error, UnreachableError) or vain >= HOPELESS)

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from aiohttp import web
 from promptops.testing.answers import Answer, Answering, decoded, first_words, ids, usage
 from promptops.testing.faults import UNBILLED, Fault
 from promptops.testing.limiter import Limiter
+from promptops.testing.prefixes import Prefixes
 from promptops.testing.responses import cut, error, event, half, rendered
 
 KEY = "test-key"
@@ -57,8 +58,9 @@ class FakeOpenAI:
     ``answer`` gets the request's JSON and returns what the model says; by default the first 40 words of the document
     that the prompt fences. ``fail`` queues faults for the next requests, one each; ``rates`` are the chances of faults
     otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
-    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. ``limiter`` is
-    the rate limit that requests are held to.
+    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. With ``caching``
+    it has a prompt cache, and bills what it reads from there as cached. ``limiter`` is the rate limit that requests are
+    held to.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class FakeOpenAI:
         log: Path | None = None,
         port: int = 0,
         limiter: Limiter | None = None,
+        caching: bool = False,
     ) -> None:
         self.limiter = limiter
         self.answer = answer or first_words
@@ -87,6 +90,7 @@ class FakeOpenAI:
         self.most_in_flight = 0
         self._faults: deque[Fault] = deque()
         self._random = random.Random(seed)  # noqa: S311 - draws faults, not secrets
+        self._prefixes = Prefixes() if caching else None
         self._log = log
         self._port = port
         self._ready = threading.Event()
@@ -110,6 +114,11 @@ class FakeOpenAI:
     def fail(self, *faults: Fault | str) -> None:
         """Let the next requests fail so, in this order."""
         self._faults.extend(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
+
+    def mend(self) -> None:
+        """Let no further request fail."""
+        self._faults.clear()
+        self.rates = {}
 
     def start(self) -> Self:
         """Listen; returns once connections are accepted."""
@@ -188,10 +197,15 @@ class FakeOpenAI:
                 return error(429, "Rate limit reached.", "rate_limit_exceeded", ruling.headers)
             limits = ruling.headers
         fault = self._next_fault()
+        cached = self._prefixes.cached(body) if self._prefixes is not None else 0
         await self._pause(self.latency)
         if fault.kind.isdigit() or fault.kind == "quota":
             return self._as_status(request, body, fault)
-        return await self._as_reply(request, body, fault, limits)
+        try:
+            return await self._as_reply(request, body, fault, cached, limits)
+        finally:
+            if self._prefixes is not None and fault.kind not in UNBILLED:
+                self._prefixes.keep(body)
 
     def _charge(self, body: Mapping[str, Any], limiter: Limiter) -> int:
         """The tokens that a request takes of the limit: its input, and the most its answer may be, or what it is."""
@@ -232,13 +246,13 @@ class FakeOpenAI:
         return error(status, fault.message or f"fault {fault.kind}", code, fault.headers)
 
     async def _as_reply(
-        self, request: web.Request, body: Mapping[str, Any], fault: Fault, limits: Mapping[str, str]
+        self, request: web.Request, body: Mapping[str, Any], fault: Fault, cached: int, limits: Mapping[str, str]
     ) -> web.StreamResponse:
         if fault.kind == "drop":
             self._record(request, body, fault.kind, 0)
             return cut(request)
         said = self._said(body, fault)
-        used = usage(body, said)
+        used = usage(body, replace(said, cached_tokens=max(said.cached_tokens, cached)))
         self._record(request, body, fault.kind, 200, None if fault.kind in UNBILLED else used)
         if fault.kind in {"hang", "slow"}:
             await self._pause(fault.seconds)
