@@ -105,8 +105,8 @@ class Gate:
         for key in spent:
             self.limits[key].rejected(ticket.shares[key], now, said=_said(limits, key) is not None)
         if not spent and not self._just_found(ticket, limits):
-            self.pace.rejected(ticket.amount("tokens"), ticket.sent, told, now)
-        pause = max(told or 0.0, self._trust.pause(ticket.sent, now))
+            self.pace.rejected(ticket.amount("tokens"), ticket.sent, told, now, ticket.longest_pause)
+        pause = max(told or 0.0, self._trust.pause(ticket.sent, now, ticket.longest_pause))
         self._held_until = max(self._held_until, now + pause, self.pace.paused_until)
         self._trust.reject(self._held_until)
 

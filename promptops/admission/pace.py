@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 
 _FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 30.0
 _MEASURED = 8
 """Requests let through since a rejection, from which on the next begins a new measurement."""
 _STEP_BACK = 0.97
@@ -56,7 +55,7 @@ class Pace:
             if self._passed % _ROUND == 0:
                 self._growth = min(2 * self._growth, _FASTEST_GROWTH)
 
-    def rejected(self, amount: float, sent: float, told: float | None, now: float) -> None:
+    def rejected(self, amount: float, sent: float, told: float | None, now: float, longest: float) -> None:
         """A request was rejected; one that was sent before the last rejection came back tells nothing new."""
         if self._since is not None and sent >= self._since:
             self._got -= amount
@@ -66,7 +65,7 @@ class Pace:
             self._in_a_row = 1 if self._passed > self._passed_at_cut else self._in_a_row + 1
             self._measure(amount, told, now)
             self._cut_at, self._passed_at_cut = now, self._passed
-            pause = self._backoff(told)
+            pause = self._backoff(told, longest)
         self.paused_until = self._next = max(self.paused_until, now + pause)
 
     def _measure(self, amount: float, told: float | None, now: float) -> None:
@@ -87,9 +86,9 @@ class Pace:
     def _begin(self, now: float) -> None:
         self._since, self._got, self._passed = now, 0.0, 0
 
-    def _backoff(self, told: float | None) -> float:
+    def _backoff(self, told: float | None, longest: float) -> float:
         """As told, or exponentially longer; nobody's word is taken for it twice in a row."""
         if told is not None and self._in_a_row == 1:
             return told
-        pause = min(_FIRST_PAUSE * 2.0 ** (self._in_a_row - 1), _LONGEST_PAUSE)
+        pause = min(_FIRST_PAUSE * 2.0 ** (self._in_a_row - 1), longest)
         return max(told or 0.0, pause * self._random.uniform(0.75, 1.25))

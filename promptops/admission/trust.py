@@ -7,7 +7,7 @@ from math import ceil, log2
 _STEP = 0.25
 """Seconds after which a server that rejected nothing is trusted with twice as many requests: rejections are quick."""
 
-_PAUSE, _LONGEST = 0.1, 30.0
+_PAUSE = 0.1
 """Seconds."""
 
 _DOUBTFUL = 1_000
@@ -53,7 +53,7 @@ class Trust:
             self._doubt = self._doubt and not announced
             self._credit += 2
 
-    def pause(self, sent: float, now: float) -> float:
+    def pause(self, sent: float, now: float, longest: float) -> float:
         """Seconds for which nothing is to be sent after a rejection: none after the first, then more and more.
 
         Where the limits explain each rejection, and yet the next request is rejected too, they do not explain enough.
@@ -61,7 +61,7 @@ class Trust:
         if sent >= self._rejected_at:
             self._rejected_at = now
             self._in_a_row += 1
-        return min(_PAUSE * 2.0 ** (self._in_a_row - 2), _LONGEST) if self._in_a_row > 1 else 0.0
+        return min(_PAUSE * 2.0 ** (self._in_a_row - 2), longest) if self._in_a_row > 1 else 0.0
 
     def reject(self, until: float) -> None:
         """One was rejected, and nothing is to be sent until then."""

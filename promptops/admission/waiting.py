@@ -25,6 +25,8 @@ class Ticket:
     input: int
     output: int
     document: object = None
+    longest_pause: float = 30.0
+    """Seconds to wait at most after its rejection, where the server does not say how long."""
     order: tuple[int, int] = (0, 0)
     gone: bool = False
     """It no longer waits."""

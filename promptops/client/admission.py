@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from promptops.admission import Gate, Line, Ticket
+from promptops.client.verdict import Patience
 from promptops.errors import CallError, ThrottledError
 from promptops.types import Backend, Call, Reply
 
@@ -169,9 +170,9 @@ def admission(backend: Backend) -> Admission:
         return _shared.setdefault(account, Admission(Gate()))
 
 
-def ticket(call: Call, patience: float) -> Waiter:
+def ticket(call: Call, patience: Patience) -> Waiter:
     """A ticket for one attempt of a sized call."""
     expected = call.expected_output_tokens
     output = call.max_output_tokens if expected is None else min(expected, call.max_output_tokens)
     document = call.tags.run, call.tags.document
-    return Waiter(call.input_tokens or 0, output, document, patience=patience)
+    return Waiter(call.input_tokens or 0, output, document, patience.longest_wait, patience=patience.longest_told)

@@ -112,7 +112,7 @@ class Admitted:
         self._admission = admission
         self._line = line
         self._halt = halt
-        self._patience = patience.longest_told
+        self._patience = patience
 
     async def complete(self, call: Call) -> Reply:
         """The reply, once it was its turn."""
