@@ -17,7 +17,6 @@ from promptops.backends.spec import Options, backend, checked
 from promptops.backends.verdicts import duration
 from promptops.budget import Budget
 from promptops.client import Client
-from promptops.client.client import CONCURRENCY
 from promptops.drivers import difference as comparing
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as running
@@ -43,7 +42,7 @@ def connect(
     store: str | Path | None = None,
     max_usd: float | str | Decimal | None = None,
     max_tokens: int | None = None,
-    concurrency: int = CONCURRENCY,
+    concurrency: int | None = None,
     fresh: bool = False,
     max_age: float | str | timedelta | None = None,
     tokenizer: str | None = None,
@@ -52,15 +51,21 @@ def connect(
     timeout: float | None = None,
     reasoning_tokens: int | None = None,
     estimate_tokens: bool = False,
+    rpm: float | None = None,
+    tpm: float | None = None,
 ) -> Client:
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
-    (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
-    a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
+    (input and output) cap everything this client sends. ``concurrency`` is how many calls may be in flight; by
+    default 16, and more where the server answers no slower for it. ``tokenizer`` and ``window`` (tokens) say what is
+    not known of a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds
+    per call.
     ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
     Replies that are older than ``max_age`` (seconds, ``"7d"``, ``"12h"`` or a ``timedelta``) are asked for again, and
-    all of them with ``fresh``. A backend of your own says these five itself.
+    all of them with ``fresh``. A backend of your own says these five itself. ``rpm`` and ``tpm`` are the server's
+    limits in requests and tokens a minute, where it should be held to less than it says itself; all clients of one
+    server, key and model share them.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
@@ -71,7 +76,7 @@ def connect(
         raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
     budget = Budget(cap, max_tokens)
     database = Database(store, max_age=seconds(max_age))
-    return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh)
+    return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh, rpm=rpm, tpm=tpm)
 
 
 def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:

@@ -26,7 +26,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from promptops.types import Usage
+    from promptops.types import Limits, Usage
 
 
 class PromptopsError(Exception):
@@ -100,7 +100,8 @@ class CallError(PromptopsError):
 
     ``status`` is the HTTP status, ``request_id`` the provider's own id and ``retry_after`` the wait it asked for in
     seconds, each ``None`` where unknown. ``billed`` says whether this attempt may have been paid for although nothing
-    came back; ``usage`` is what the provider said it counted, where it did (a refusal can be billed).
+    came back; ``usage`` is what the provider said it counted, where it did (a refusal can be billed). ``limits``
+    are the rate limits that it named.
     """
 
     code = "call"
@@ -114,6 +115,7 @@ class CallError(PromptopsError):
         retry_after: float | None = None,
         billed: bool = False,
         usage: Usage | None = None,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -121,6 +123,7 @@ class CallError(PromptopsError):
         self.retry_after = retry_after
         self.billed = billed
         self.usage = usage
+        self.limits = limits
 
 
 class TransientError(CallError):

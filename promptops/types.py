@@ -129,8 +129,34 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a server says of one of its rate limits; each figure ``None`` where it did not say it.
+
+    ``limit`` is the most there can be, ``remaining`` what was left when it answered, and ``reset`` the seconds until
+    all of it is there again.
+    """
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rate limits that came with an answer, in requests and in tokens; ``None`` for those it did not name."""
+
+    requests: Allowance | None = None
+    tokens: Allowance | None = None
+    input_tokens: Allowance | None = None
+    output_tokens: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer. ``finish`` is ``length`` where the answer was cut at its limit."""
+    """A model's answer. ``finish`` is ``length`` where the answer was cut at its limit.
+
+    ``limits`` is for admission, and is kept nowhere.
+    """
 
     text: str
     usage: Usage = field(default_factory=Usage)
@@ -139,6 +165,7 @@ class Reply:
     request_id: str | None = None
     stored: bool = False
     """True where the store or a call already in flight gave it, so that it cost nothing now."""
+    limits: Limits | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

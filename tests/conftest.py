@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from promptops.client import admission
 from promptops.testing import KEY, FakeOpenAI
 
 _HERE = {"", "localhost", "ip6-localhost"}
@@ -62,6 +63,12 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _unknown_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test learned of a server's limits is nothing to another, whose server may get the same port."""
+    monkeypatch.setattr(admission, "_shared", {})
 
 
 @pytest.fixture

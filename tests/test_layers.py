@@ -20,7 +20,7 @@ ROOMS = [
     ["documents", "counting", "chunking", "prompts", "extract", "local"],
     ["plans"],
     ["chains"],
-    ["store", "budget", "ceilings"],
+    ["store", "budget", "ceilings", "admission"],
     ["backends"],
     ["client"],
     ["drivers"],

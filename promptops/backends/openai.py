@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 from promptops import prices
 from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
+from promptops.backends.limits import read_limits
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ class OpenAI:
         self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
+        self.account = ("openai", url, hashlib.sha256(self._key.encode("utf-8", "replace")).hexdigest(), model)
+        """Whoever has the same shares its rate limits."""
         self._heard = False
         self._reader = Reader(self._place, counter)
         self._clients = transport.PerLoop(partial(wire.make, url, self._key))
@@ -100,7 +105,9 @@ class OpenAI:
         self._heard = True
         if response.status >= 300:
             raise wire.of_answer(self._place, response.status, response.headers, content, hide)
-        return self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+        reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+        limits = read_limits(response.headers)
+        return reply if limits is None else replace(reply, limits=limits)
 
     async def client(self) -> AsyncOpenAI:
         """The official client in the running event loop, for what is no Chat Completions; it never retries.

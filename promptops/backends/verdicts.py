@@ -23,7 +23,7 @@ from promptops.errors import (
     ThrottledError,
     TransientError,
 )
-from promptops.types import Usage
+from promptops.types import Limits, Usage
 
 _OUT_OF_CREDIT = frozenset({
     "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance",
@@ -63,6 +63,7 @@ class Answer:
     retry_after: float | None = None
     billed: bool = False
     usage: Usage | None = None
+    limits: Limits | None = None
 
 
 def error(place: str, answer: Answer) -> CallError:
@@ -76,6 +77,7 @@ def error(place: str, answer: Answer) -> CallError:
         retry_after=answer.retry_after,
         billed=answer.billed,
         usage=answer.usage,
+        limits=answer.limits,
     )
 
 
@@ -167,30 +169,33 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait in seconds that an answer's headers ask for, or ``None``.
 
     ``retry-after-ms`` and ``retry-after`` (seconds or an HTTP date) are the server's word; without them it is the
-    reset of whatever allowance is said to be used up, or the later of those given.
+    reset of whatever allowance is said to be used up, or the later of those given. A server that also names its limits
+    has said more than that: how long to wait then follows from them.
     """
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     asked = headers.get("retry-after")
     if asked is not None:
-        seconds = _number(asked)
-        return _until(asked, headers.get("date")) if seconds is None else seconds
+        seconds = number(asked)
+        return until(asked, headers.get("date")) if seconds is None else seconds
     return _reset(headers)
 
 
 def _reset(headers: Mapping[str, str]) -> float | None:
+    if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
+        return None
     resets: list[tuple[bool, float]] = []
     for kind in ("requests", "tokens"):
         span = duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
         if span is not None:
-            resets.append((_number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0, span))
+            resets.append((number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0, span))
     return max(resets)[1] if resets else None
 
 
 def duration(text: str) -> float | None:
     """Seconds in a span such as ``1s``, ``6m0s``, ``20ms`` or ``1.5``; ``None`` for anything else."""
-    plain = _number(text)
+    plain = number(text)
     if plain is not None:
         return plain
     parts = _SPAN.findall(text)
@@ -199,15 +204,16 @@ def duration(text: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def _number(text: str | None) -> float | None:
+def number(text: str | None) -> float | None:
+    """A finite figure of 0 or more; ``None`` for anything else."""
     try:
-        number = float(text or "")
+        figure = float(text or "")
     except ValueError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return figure if math.isfinite(figure) and figure >= 0 else None
 
 
-def _until(date: str, now: str | None) -> float | None:
+def until(date: str, now: str | None) -> float | None:
     """Seconds to an HTTP date, by the server's own clock where it says its time."""
     try:
         then = parsedate_to_datetime(date)

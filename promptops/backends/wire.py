@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from promptops.backends.limits import read_limits, worded_wait
 from promptops.backends.transport import CONNECT, IDLE
 from promptops.backends.verdicts import Answer, error, one_line, read_error, retry_after
 from promptops.errors import AccessError, CallError, RejectedError, TransientError, UnreachableError
@@ -66,7 +67,16 @@ def of_answer(
 ) -> CallError:
     """The error that an answer with another status than 2xx is; ``hide`` is what must not show in its message."""
     message, codes = read_error(_read(content))
-    return error(place, Answer(status, one_line(message, hide), codes, request_id(headers), retry_after(headers)))
+    asked = retry_after(headers)
+    answer = Answer(
+        status=status,
+        message=one_line(message, hide),
+        codes=codes,
+        request_id=request_id(headers),
+        retry_after=worded_wait(message) if asked is None else asked,
+        limits=read_limits(headers, message),
+    )
+    return error(place, answer)
 
 
 def _read(content: bytes) -> object:

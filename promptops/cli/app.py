@@ -58,6 +58,8 @@ def run(
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
     concurrency: options.Concurrency = None,
+    rpm: options.Rpm = None,
+    tpm: options.Tpm = None,
     timeout: options.Timeout = None,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
@@ -78,6 +80,8 @@ def run(
         max_usd=max_usd,
         max_tokens=max_tokens,
         concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
         timeout=timeout,
         estimate_tokens=estimate_tokens,
         fresh=fresh,
@@ -123,6 +127,8 @@ def plan(
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
     concurrency: options.Concurrency = None,  # noqa: ARG001 - the same
+    rpm: options.Rpm = None,  # noqa: ARG001 - the same
+    tpm: options.Tpm = None,  # noqa: ARG001 - the same
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,

@@ -48,7 +48,15 @@ Store = Annotated[
 ]
 MaxUsd = Annotated[str | None, typer.Option(metavar="X", help="Send nothing that could pass X US dollars.")]
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Send nothing that could pass N tokens, in and out.")]
-Concurrency = Annotated[int | None, typer.Option(metavar="N", help="Calls in flight at once.")]
+Concurrency = Annotated[
+    int | None, typer.Option(metavar="N", help="Calls in flight at once; default 16, growing where it helps.")
+]
+Rpm = Annotated[
+    float | None, typer.Option("--rpm", metavar="N", help="Requests a minute at most, beside what the server says.")
+]
+Tpm = Annotated[
+    float | None, typer.Option("--tpm", metavar="N", help="Tokens a minute at most, in and out, beside what it says.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what the store already knows.")]
 MaxAge = Annotated[str | None, typer.Option(metavar="AGE", help="Ask again what is older: 7d, 12h, 90 (seconds).")]
 Diff = Annotated[bool, typer.Option("--diff", help="Send nothing; say what would be sent again, and why.")]

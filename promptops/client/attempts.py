@@ -13,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from promptops.admission import Line
 from promptops.budget import Amount, Budget
 from promptops.ceilings import ceilings
-from promptops.client.verdict import Patience, Verdict, verdict
+from promptops.client.admission import Admission, Unsent, ticket
+from promptops.client.verdict import Patience, again
 from promptops.client.wrappers import Complete, Halt, being_cancelled
-from promptops.errors import CallError, PromptopsError, StoreError
+from promptops.errors import CallError, PromptopsError, StoreError, UnreachableError
 from promptops.store import Ledger
 from promptops.store.database import whole
 from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
@@ -40,7 +42,7 @@ class Retried:
         try:
             return await self._inner(call)
         except CallError as error:
-            if verdict(error, 1, self._patience) not in (Verdict.AGAIN, Verdict.WAIT):
+            if not again(error, 1, self._patience):
                 raise
             return await self._again(call, error)
 
@@ -102,29 +104,35 @@ class Ceilinged:
         return await complete(call)
 
 
-class Unsent(asyncio.CancelledError):
-    """An attempt was cancelled while it waited for its place, so it took nothing."""
-
-
 class Admitted:
-    """Lets a bounded number of attempts be in flight, first come, first served; none of a run that has halted."""
+    """Lets an attempt go when the server's rate limits and the client's places allow it, and its run has not halted."""
 
-    def __init__(self, inner: Complete, concurrency: int, halt: Halt) -> None:
+    def __init__(self, inner: Complete, admission: Admission, line: Line, halt: Halt, patience: Patience) -> None:
         self._inner = inner
+        self._admission = admission
+        self._line = line
         self._halt = halt
-        self._places = asyncio.Semaphore(concurrency)
+        self._patience = patience
 
     async def complete(self, call: Call) -> Reply:
-        """The reply, once there was a place."""
-        try:
-            await self._places.acquire()
-        except asyncio.CancelledError:
-            raise Unsent from None
+        """The reply, once it was its turn."""
+        waiter = ticket(call, self._patience)
+        await self._admission.enter(self._line, waiter)
         try:
             self._halt.check(call)
-            return await self._inner(call)
-        finally:
-            self._places.release()
+        except CallError:
+            self._admission.leave(self._line, waiter)
+            raise
+        try:
+            reply = await self._inner(call)
+        except UnreachableError:
+            self._admission.leave(self._line, waiter)
+            raise
+        except BaseException as error:
+            self._admission.failed(self._line, waiter, error)
+            raise
+        self._admission.replied(self._line, waiter, reply)
+        return reply
 
 
 @dataclass(slots=True)

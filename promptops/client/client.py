@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
+from promptops.admission import Line
 from promptops.backends.spec import checked
 from promptops.budget import Budget
+from promptops.client.admission import admission
 from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
 from promptops.client.prefixes import Prefixed
@@ -25,13 +27,15 @@ from promptops.store import Database, Layouts, Ledger, Overhead, Packings, Repli
 from promptops.types import Backend, Call, Reply, Tags, Totals
 
 CONCURRENCY = 16
+"""Calls in flight at first, where nobody says how many."""
 
 
 class Client:
     """A backend behind store, budget, admission, retry and ledger.
 
-    Safe to use from several threads and event loops; close it, or use it as a context manager. Raises ``UsageError``
-    where ``backend`` does not declare what a backend declares.
+    ``concurrency`` is how many calls may be in flight; by default 16, and up to 64 where the server answers no slower
+    for it. Safe to use from several threads and event loops; close it, or use it as a context manager. Raises
+    ``UsageError`` where ``backend`` does not declare what a backend declares.
     """
 
     def __init__(
@@ -40,17 +44,20 @@ class Client:
         database: Database | None = None,
         *,
         budget: Budget | None = None,
-        concurrency: int = CONCURRENCY,
+        concurrency: int | None = None,
         fresh: bool = False,
         patience: Patience | None = None,
+        rpm: float | None = None,
+        tpm: float | None = None,
     ) -> None:
         checked(backend)
-        if concurrency < 1:
+        if concurrency is not None and concurrency < 1:
             raise UsageError(f"--concurrency must be at least 1, not {concurrency}")
         self.backend = backend
         self.database = database or Database()
         self.budget = budget or Budget()
-        self.concurrency = concurrency
+        self._growing = concurrency is None and getattr(backend, "account", None) is not None
+        self.concurrency = CONCURRENCY if concurrency is None else concurrency
         self.fresh = fresh
         self.ledger = Ledger(self.database)
         self.replies = Replies(self.database)
@@ -58,6 +65,13 @@ class Client:
         self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
+        self._admission = admission(backend)
+        self._line: Line | None = None
+        for name, kind, limit in (("--rpm", "requests", rpm), ("--tpm", "tokens", tpm)):
+            if limit is not None:
+                if not 0 < limit < float("inf"):
+                    raise UsageError(f"{name} must be more than 0 a minute, not {limit:g}")
+                self._admission.tell(kind, limit)
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
         self._going: dict[bytes, Future[Reply]] = {}
@@ -117,7 +131,8 @@ class Client:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        complete = Admitted(complete, self.concurrency, halt).complete
+        line = self._line = self._line or Line(self.concurrency, growing=self._growing)
+        complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete

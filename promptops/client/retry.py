@@ -7,7 +7,7 @@ from collections import Counter
 from tenacity import AsyncRetrying, RetryCallState, retry_base, wait_exponential, wait_random
 from tenacity.wait import wait_base
 
-from promptops.client.verdict import Patience, Verdict, verdict
+from promptops.client.verdict import Patience, Verdict, again, verdict
 from promptops.errors import CallError
 
 
@@ -22,11 +22,14 @@ class _Verdict(retry_base):
         if error is None:
             return False
         self._seen[type(error)] += 1
-        return verdict(error, self._seen[type(error)], self._patience) in (Verdict.AGAIN, Verdict.WAIT)
+        return again(error, self._seen[type(error)], self._patience)
 
 
 class _AsTold(wait_base):
-    """As long as the server said, and a little more so that callers do not all wake together; else exponential."""
+    """Exponential with jitter and a bound; where the server said how long, that and a little more.
+
+    A throttled call does not wait here but in admission, which knows when the next may be sent and whose turn it is.
+    """
 
     def __init__(self, patience: Patience) -> None:
         first = patience.first_wait
@@ -34,6 +37,8 @@ class _AsTold(wait_base):
 
     def __call__(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
+        if error is not None and verdict(error) is Verdict.THROTTLED:
+            return 0.0
         told = error.retry_after if isinstance(error, CallError) else None
         spread = self._spread(state)
         return spread if told is None else told + min(spread, 1.0)

@@ -9,6 +9,7 @@ from promptops.errors import (
     AccessError,
     CallError,
     QuotaError,
+    RefusedError,
     RejectedError,
     ThrottledError,
     TransientError,
@@ -17,12 +18,27 @@ from promptops.errors import (
 
 
 class Verdict(Enum):
-    """``AGAIN`` and ``WAIT`` are worth another attempt; ``STOP`` ends all sending; ``NO`` ends this call only."""
+    """What an error means for the attempts to come.
 
-    AGAIN = "again"
-    WAIT = "wait"
-    NO = "no"
-    STOP = "stop"
+    ``TRANSIENT`` passes by itself, ``THROTTLED`` when the server says; ``QUOTA`` ends all sending; ``REFUSED`` ends
+    this call only; ``WRONG`` was said for good, of this call or of every one.
+    """
+
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    QUOTA = "quota"
+    REFUSED = "refused"
+    WRONG = "wrong"
+
+
+_VERDICTS: tuple[tuple[type[CallError], Verdict], ...] = (
+    (TransientError, Verdict.TRANSIENT),
+    (ThrottledError, Verdict.THROTTLED),
+    (QuotaError, Verdict.QUOTA),
+    (RefusedError, Verdict.REFUSED),
+    (RejectedError, Verdict.WRONG),
+    (AccessError, Verdict.WRONG),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +54,22 @@ class Patience:
     """A server that asks for a longer wait than this gets none: the call fails, and running again goes on."""
 
 
-def verdict(error: BaseException, attempt: int, patience: Patience) -> Verdict:
-    """What to do after an attempt of a call ended in ``error``, the ``attempt``-th that ended so."""
-    if isinstance(error, ThrottledError):
-        told_too_long = (error.retry_after or 0) > patience.longest_told
-        return Verdict.NO if told_too_long or attempt >= patience.throttled else Verdict.WAIT
-    if isinstance(error, UnreachableError):
-        return Verdict.AGAIN if attempt < patience.unreachable else Verdict.NO
-    if isinstance(error, TransientError):
-        return Verdict.AGAIN if attempt < patience.attempts else Verdict.NO
-    if isinstance(error, (QuotaError, AccessError)):
-        return Verdict.STOP
-    return Verdict.NO
+def verdict(error: BaseException) -> Verdict:
+    """What an attempt's ``error`` means; whatever is not known is wrong, since another try could be paid for again."""
+    return next((verdict for kind, verdict in _VERDICTS if isinstance(error, kind)), Verdict.WRONG)
+
+
+def again(error: BaseException, attempt: int, patience: Patience) -> bool:
+    """Whether to try again after an attempt of a call ended in ``error``, the ``attempt``-th that ended so."""
+    match verdict(error):
+        case Verdict.TRANSIENT:
+            most = patience.unreachable if isinstance(error, UnreachableError) else patience.attempts
+            return attempt < most
+        case Verdict.THROTTLED:
+            told = error.retry_after if isinstance(error, CallError) else None
+            return attempt < patience.throttled and (told or 0) <= patience.longest_told
+        case _:
+            return False
 
 
 HOPELESS = 3

@@ -11,6 +11,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from promptops.testing.answers import Answer, Answering, decoded, first_words, ids, usage
 from promptops.testing.faults import UNBILLED, Fault
+from promptops.testing.limiter import Limiter
 from promptops.testing.prefixes import Prefixes
 from promptops.testing.responses import cut, error, event, half, rendered
 
@@ -57,7 +59,8 @@ class FakeOpenAI:
     that the prompt fences. ``fail`` queues faults for the next requests, one each; ``rates`` are the chances of faults
     otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
     seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. With ``caching``
-    it has a prompt cache, and bills what it reads from there as cached.
+    it has a prompt cache, and bills what it reads from there as cached. ``limiter`` is the rate limit that requests are
+    held to.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class FakeOpenAI:
         headers: Mapping[str, str] | None = None,
         log: Path | None = None,
         port: int = 0,
+        limiter: Limiter | None = None,
         caching: bool = False,
     ) -> None:
+        self.limiter = limiter
         self.answer = answer or first_words
         self.keys = keys
         self.models = models
@@ -184,16 +189,31 @@ class FakeOpenAI:
         if refusal is not None:
             self._record(request, body, str(refusal.status), refusal.status)
             return refusal
+        limits: Mapping[str, str] = {}
+        if self.limiter is not None:
+            ruling = self.limiter.ask(self._charge(body, self.limiter), time.monotonic())
+            if not ruling.allowed:
+                self._record(request, body, "limit", 429)
+                return error(429, "Rate limit reached.", "rate_limit_exceeded", ruling.headers)
+            limits = ruling.headers
         fault = self._next_fault()
         cached = self._prefixes.cached(body) if self._prefixes is not None else 0
         await self._pause(self.latency)
         if fault.kind.isdigit() or fault.kind == "quota":
             return self._as_status(request, body, fault)
         try:
-            return await self._as_reply(request, body, fault, cached)
+            return await self._as_reply(request, body, fault, cached, limits)
         finally:
             if self._prefixes is not None and fault.kind not in UNBILLED:
                 self._prefixes.keep(body)
+
+    def _charge(self, body: Mapping[str, Any], limiter: Limiter) -> int:
+        """The tokens that a request takes of the limit: its input, and the most its answer may be, or what it is."""
+        said = self._said(body, Fault(""))
+        used = usage(body, said)
+        most = body.get("max_completion_tokens") or body.get("max_tokens")
+        charged = most if limiter.charges == "most" and most else used["completion_tokens"]
+        return int(used["prompt_tokens"] + charged)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than the server is up."""
@@ -226,7 +246,7 @@ class FakeOpenAI:
         return error(status, fault.message or f"fault {fault.kind}", code, fault.headers)
 
     async def _as_reply(
-        self, request: web.Request, body: Mapping[str, Any], fault: Fault, cached: int
+        self, request: web.Request, body: Mapping[str, Any], fault: Fault, cached: int, limits: Mapping[str, str]
     ) -> web.StreamResponse:
         if fault.kind == "drop":
             self._record(request, body, fault.kind, 0)
@@ -239,9 +259,9 @@ class FakeOpenAI:
         if fault.kind == "reset":
             return cut(request)
         if body.get("stream"):
-            return await self._streamed(request, body, fault, said, used)
+            return await self._streamed(request, body, fault, said, used, limits)
         content, kind = rendered(self._reply(body, fault, said, used), fault)
-        headers = {**self.headers, "x-request-id": f"req_{len(self.requests)}"}
+        headers = {**self.headers, **limits, "x-request-id": f"req_{len(self.requests)}"}
         if fault.kind == "reset_body":
             return await half(request, content, headers)
         return web.Response(body=content, content_type=kind, headers=headers)
@@ -286,9 +306,15 @@ class FakeOpenAI:
         return reply | changes.get(fault.kind, {})
 
     async def _streamed(
-        self, request: web.Request, body: Mapping[str, Any], fault: Fault, said: Answer, usage: dict[str, Any]
+        self,
+        request: web.Request,
+        body: Mapping[str, Any],
+        fault: Fault,
+        said: Answer,
+        usage: dict[str, Any],
+        limits: Mapping[str, str],
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**self.headers, "content-type": "text/event-stream"})
+        response = web.StreamResponse(headers={**self.headers, **limits, "content-type": "text/event-stream"})
         await response.prepare(request)
         pieces = re.findall(r"\S+\s*|\s+", said.text)
         for index, piece in enumerate(pieces):

@@ -16,7 +16,7 @@ from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.size import PromptSize
-from promptops.client.verdict import HOPELESS, Patience, Verdict, verdict
+from promptops.client.verdict import HOPELESS, Patience, Verdict, again, verdict
 from promptops.errors import (
     AccessError,
     BudgetError,
@@ -145,8 +145,9 @@ def test_a_throttled_call_waits_as_told(client: Client, fake_openai: FakeOpenAI)
 @pytest.mark.parametrize(("told", "kept"), [(119.0, True), (121.0, True), (300.0, True), (301.0, False)])
 def test_a_long_wait_that_is_told_is_kept_up_to_a_limit(told: float, kept: bool) -> None:
     """Five minutes are waited; for longer the call fails, and running again goes on."""
-    said = verdict(ThrottledError("later", retry_after=told), 1, Patience())
-    assert (said is Verdict.WAIT) is kept
+    error = ThrottledError("later", retry_after=told)
+    assert verdict(error) is Verdict.THROTTLED
+    assert again(error, 1, Patience()) is kept
 
 
 def test_equal_calls_in_flight_are_sent_once(fake_openai: FakeOpenAI) -> None:
