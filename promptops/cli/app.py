@@ -59,6 +59,7 @@ def run(
     max_tokens: options.MaxTokens = None,
     concurrency: options.Concurrency = None,
     timeout: options.Timeout = None,
+    batch: options.Batch = False,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
@@ -79,6 +80,7 @@ def run(
         max_tokens=max_tokens,
         concurrency=concurrency,
         timeout=timeout,
+        batch=batch,
         estimate_tokens=estimate_tokens,
         fresh=fresh,
         max_age=max_age,
@@ -124,6 +126,7 @@ def plan(
     max_tokens: options.MaxTokens = None,
     concurrency: options.Concurrency = None,  # noqa: ARG001 - the same
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
+    batch: options.Batch = False,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
@@ -142,6 +145,7 @@ def plan(
         base_url=base_url,
         reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
+        batch=batch,
         store=None if fresh else options.store(store),
         max_age=max_age,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from promptops.testing.answers import Answer
+from promptops.testing.batches import End
 from promptops.testing.faults import FAULTS, Fault
 from promptops.testing.server import KEY, MODEL, FakeOpenAI, Seen
 
-__all__ = ["FAULTS", "KEY", "MODEL", "Answer", "FakeOpenAI", "Fault", "Seen"]
+__all__ = ["FAULTS", "KEY", "MODEL", "Answer", "End", "FakeOpenAI", "Fault", "Seen"]
