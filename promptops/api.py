@@ -111,8 +111,8 @@ def plan(
     """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
 
     With ``store``, replies that it holds cost nothing, unless they are older than ``max_age``. Further ``options`` are
-    ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, ``batch`` (at the batch price), and
-    the chain's settings. Raises what ``run`` raises before it sends.
+    ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, ``batch`` (at the batch price),
+    and the chain's settings. Raises what ``run`` raises before it sends.
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
