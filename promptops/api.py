@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from promptops import chains, documents
-from promptops.backends.spec import Options, backend, checked
+from promptops.backends.batch import Batched, batch_price
+from promptops.backends.spec import Options, backend, checked, with_batches
 from promptops.backends.verdicts import duration
 from promptops.budget import Budget
 from promptops.client import Client
@@ -31,6 +32,9 @@ from promptops.store import Database
 from promptops.types import Backend, Source
 
 _SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens"}
+
+GATHERED = 2_500
+"""Places for a batch to fill, four documents under way for each: so many whole documents are held at once."""
 
 T = TypeVar("T")
 Paths = str | PathLike[str] | Source | Iterable[str | PathLike[str] | Source]
@@ -53,6 +57,7 @@ def connect(
     estimate_tokens: bool = False,
     rpm: float | None = None,
     tpm: float | None = None,
+    batch: bool = False,
 ) -> Client:
     """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
 
@@ -65,17 +70,23 @@ def connect(
     Replies that are older than ``max_age`` (seconds, ``"7d"``, ``"12h"`` or a ``timedelta``) are asked for again, and
     all of them with ``fresh``. A backend of your own says these five itself. ``rpm`` and ``tpm`` are the server's
     limits in requests and tokens a minute, where it should be held to less than it says itself; all clients of one
-    server, key and model share them.
+    server, key and model share them. ``batch`` asks through the provider's Batch API: within a day, at the batch price,
+    a level of the chain at a time, whatever ``concurrency`` and ``timeout`` say.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
     options = Options(tokenizer, window, base_url, timeout, reasoning_tokens, estimate_tokens)
     chosen = _chosen(model, options)
+    asked = with_batches(chosen) if batch else None
     cap = dollars(max_usd)
-    if cap is not None and chosen.price is None:
-        raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
-    budget = Budget(cap, max_tokens)
-    database = Database(store, max_age=seconds(max_age))
+    if cap is not None and (chosen.price if asked is None else batch_price(asked)) is None:
+        what = "price" if asked is None else "batch price"
+        raise PriceError(
+            f"no {what} is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens"
+        )
+    budget, database = Budget(cap, max_tokens), Database(store, max_age=seconds(max_age))
+    if asked is not None:
+        chosen, concurrency = Batched(asked, database, fresh=fresh), GATHERED
     return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh, rpm=rpm, tpm=tpm)
 
 
@@ -104,8 +115,8 @@ def plan(
     """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
 
     With ``store``, replies that it holds cost nothing, unless they are older than ``max_age``. Further ``options`` are
-    ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, and the chain's settings. Raises
-    what ``run`` raises before it sends.
+    ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, ``batch`` (at the batch price),
+    and the chain's settings. Raises what ``run`` raises before it sends.
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
@@ -133,9 +144,11 @@ def diff(
 
 def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
     """The job of ``options`` that say something of the model, and of settings."""
+    batch = options.pop("batch", False)
     known = {name: value for name, value in options.items() if name in _SAID_OF_A_MODEL}
     settings = {name: value for name, value in options.items() if name not in _SAID_OF_A_MODEL}
-    return job(chain, paths, _chosen(model, Options(**known)), settings)
+    chosen = _chosen(model, Options(**known))
+    return job(chain, paths, Batched(with_batches(chosen), Database()) if batch else chosen, settings)
 
 
 async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:

@@ -32,6 +32,9 @@ _BEFORE = re.compile(r"(?:[a-z0-9_-]+[./])*")
 _FINE_TUNED = ("ft:", "gpt-4o-mini-2024-07-18.ft-")
 """A fine-tuned model goes on with a name of its owner's; the data price it by what it was tuned from."""
 
+_BATCH = {"processing": "batch"}
+"""What the data call a request that goes through a Batch API."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
@@ -47,7 +50,9 @@ class _Rates:
 class Price:
     """What one model's tokens cost, by its provider's list price at the time of the call.
 
-    ``model`` and ``provider`` are their names in the price data. Satisfies ``promptops.types.Price``.
+    ``model`` and ``provider`` are their names in the price data. ``batch`` is what they cost through the provider's
+    Batch API, ``None`` where the data name no such price: most are half of the list price, but not all. Satisfies
+    ``promptops.types.Price``.
     """
 
     model: str
@@ -55,6 +60,7 @@ class Price:
     _ask: Callable[[int, int, int], Decimal] = field(repr=False, compare=False)
     _tiers: tuple[int, ...] = field(default=(), repr=False, compare=False)
     _known: dict[int, tuple[int, _Rates]] = field(default_factory=dict, repr=False, compare=False)
+    batch: Price | None = None
 
     def cost(self, usage: Usage) -> Decimal:
         """US dollars for one attempt: cached input at its own rate, reasoning as part of the output that it is."""
@@ -111,7 +117,8 @@ def price(model: str, provider: str = "openai") -> Price | None:
     listed = info.get_prices(datetime.now(tz=UTC))
     if listed.input_mtok is None or listed.output_mtok is None:
         return None
-    return Price(info.id, house.id, _asker(info, house), _tiers(info))
+    batch = Price(info.id, house.id, _asker(info, house, _BATCH), _tiers(info)) if _in_batches(info, house) else None
+    return Price(info.id, house.id, _asker(info, house), _tiers(info), batch=batch)
 
 
 @lru_cache(maxsize=256)
@@ -171,18 +178,30 @@ def _joint(shared: str) -> str:
     return shared[-1] if shared[-1] in "-@:" else ""
 
 
+def _in_batches(info: ModelInfo, house: Provider) -> bool:
+    """Whether the data name, as of now, what the model costs at this very provider in a batch."""
+    if not any(info is model for model in house.models):
+        return False
+    batch = [part for part in info.price_variants or () if part.when == _BATCH]
+    now = datetime.now(tz=UTC)
+    return any(part.constraint is None or part.constraint.active(now) for part in batch)
+
+
 def _tiers(info: ModelInfo) -> tuple[int, ...]:
     """Every input length at which any price of the model changes, in tokens, ascending."""
     listed = [part.prices for part in info.prices] if isinstance(info.prices, list) else [info.prices]
+    listed += [part.prices for part in info.price_variants or ()]
     prices = [price for prices in listed for price in vars(prices).values()]
     return tuple(sorted({tier.start for price in prices for tier in getattr(price, "tiers", ())}))
 
 
-def _asker(info: ModelInfo, house: Provider) -> Callable[[int, int, int], Decimal]:
+def _asker(
+    info: ModelInfo, house: Provider, context: dict[str, str] | None = None
+) -> Callable[[int, int, int], Decimal]:
     from genai_prices import Usage
 
     def ask(input_tokens: int, cached: int, output_tokens: int) -> Decimal:
         counted = Usage(input_tokens=input_tokens, cache_read_tokens=cached, output_tokens=output_tokens)
-        return info.calc_price(counted, house).total_price
+        return info.calc_price(counted, house, price_context=context).total_price
 
     return ask

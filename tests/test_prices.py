@@ -24,7 +24,7 @@ PRICED = sorted(
 )
 
 
-def _theirs(provider: str, model: str, usage: Usage) -> Decimal:
+def _theirs(provider: str, model: str, usage: Usage, *, batch: bool = False) -> Decimal:
     house = next(one for one in get_snapshot().providers if one.id == provider)
     info = house.find_model(model)
     assert info is not None
@@ -33,7 +33,9 @@ def _theirs(provider: str, model: str, usage: Usage) -> Decimal:
         cache_read_tokens=usage.cached_input_tokens,
         output_tokens=usage.output_tokens,
     )
-    return info.calc_price(counted, house, genai_request_timestamp=datetime.now(tz=UTC)).total_price
+    context = {"processing": "batch"} if batch else None
+    now = datetime.now(tz=UTC)
+    return info.calc_price(counted, house, genai_request_timestamp=now, price_context=context).total_price
 
 
 @given(
@@ -66,6 +68,31 @@ def test_money_is_exact_dollars() -> None:
     assert price is not None
     assert price.cost(Usage(1_000_000, 0, 1_000_000)) == Decimal("0.75")
     assert price.cost(Usage(1_000_000, 1_000_000, 0)) == Decimal("0.075")
+
+
+def test_a_batch_costs_what_the_data_say() -> None:
+    """Half for most, by input, cached input and output; not for all; unknown where no batch price is listed."""
+    usage = Usage(1_000_000, 0, 1_000_000)
+    for model, half in (("gpt-5-mini", True), ("gpt-4o", True), ("gpt-3.5-turbo-1106", False)):
+        price = prices.price(model)
+        assert price is not None
+        assert price.batch is not None
+        assert (price.batch.cost(usage) * 2 == price.cost(usage)) is half
+        assert price.batch.cost(usage) <= price.cost(usage)
+    for model, provider in (("o1-mini", "openai"), ("openai/gpt-4o", "openrouter")):
+        price = prices.price(model, provider)
+        assert price is not None
+        assert price.batch is None
+
+
+@given(st.sampled_from(PRICED), st.integers(0, 300_000), st.floats(0, 1), st.integers(0, 200_000))
+def test_a_batch_price_is_exact(named: tuple[str, str], read: int, share: float, written: int) -> None:
+    """To the last decimal, tiers included, for every model that has one."""
+    price = prices.price(named[1], named[0])
+    assert price is not None
+    if price.batch is not None:
+        usage = Usage(read, int(read * share), written)
+        assert price.batch.cost(usage) == _theirs(*named, usage, batch=True)
 
 
 def test_reasoning_is_part_of_the_output() -> None:

@@ -17,6 +17,8 @@ from promptops.backends.limits import read_limits
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openai import AsyncOpenAI
 
     from promptops.types import Call, Counter, Price, Reply
@@ -47,7 +49,8 @@ class OpenAI:
     ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. ``counter`` counts the tokens
     where the server does not. ``window`` is in tokens, by default from the price data. ``timeout`` is the seconds a
     call may take; by default that grows with the call. ``reasoning`` is the tokens that the model may spend unseen,
-    asked for on top of the call's own limit: 2,048 for models known to reason, else 0.
+    asked for on top of the call's own limit: 2,048 for models known to reason, else 0. ``place`` names the model and
+    its server in errors.
 
     Raises ``UsageError`` for a ``base_url`` that is none. The same object may be used from several event loops.
     """
@@ -75,8 +78,8 @@ class OpenAI:
         self.price: Price | None = None if listed is None else prices.price(model, listed)
         self.overhead = PER_MESSAGE if official else 2 * PER_MESSAGE
         self.reasoning = reasoning if reasoning is not None else _HEADROOM if _THINKS.search(model) else 0
-        self._place = f"{self.name} at {shown}"
-        self._key = key or ("" if official else _NO_KEY)
+        self.place = self._place = f"{self.name} at {shown}"
+        self.key = self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
         self.account = ("openai", url, hashlib.sha256(self._key.encode("utf-8", "replace")).hexdigest(), model)
@@ -116,6 +119,14 @@ class OpenAI:
         """
         self._check_key()
         return await self._clients.here()
+
+    def request(self, call: Call) -> dict[str, object]:
+        """The body that asks for ``call``, for those who send it by another way."""
+        return self._body(call)
+
+    def read(self, content: bytes, call: Call, *, request_id: str | None, hide: Sequence[str]) -> Reply:
+        """The reply in a body that came by another way; raises a ``CallError`` where there is none."""
+        return self._reader.read(content, call, request_id=request_id, hide=hide)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""

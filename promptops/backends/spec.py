@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from promptops.errors import NotFoundError, UsageError
 from promptops.tokens import counter
 from promptops.types import Backend
+
+if TYPE_CHECKING:
+    from promptops.backends.openai import OpenAI
 
 _DECLARED = ("complete", "aclose", *Backend.__annotations__)
 
@@ -54,6 +58,15 @@ def checked(given: Backend) -> Backend:
             f"{type(given).__name__} is no backend yet: it lacks {', '.join(lacking)} (see promptops.types.Backend)"
         )
     return given
+
+
+def with_batches(chosen: Backend) -> OpenAI:
+    """``chosen``, where it has a Batch API to be asked through; else raises ``UsageError``."""
+    from promptops.backends.openai import OpenAI
+
+    if not isinstance(chosen, OpenAI):
+        raise UsageError(f"--batch: {chosen.name} has no Batch API; only openai:NAME has, or run it without --batch")
+    return chosen
 
 
 def _extractive(_name: str, _options: Options) -> Backend:

@@ -61,6 +61,7 @@ def run(
     rpm: options.Rpm = None,
     tpm: options.Tpm = None,
     timeout: options.Timeout = None,
+    batch: options.Batch = False,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
@@ -83,6 +84,7 @@ def run(
         rpm=rpm,
         tpm=tpm,
         timeout=timeout,
+        batch=batch,
         estimate_tokens=estimate_tokens,
         fresh=fresh,
         max_age=max_age,
@@ -130,6 +132,7 @@ def plan(
     rpm: options.Rpm = None,  # noqa: ARG001 - the same
     tpm: options.Tpm = None,  # noqa: ARG001 - the same
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
+    batch: options.Batch = False,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
@@ -148,6 +151,7 @@ def plan(
         base_url=base_url,
         reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
+        batch=batch,
         store=None if fresh else options.store(store),
         max_age=max_age,
     )

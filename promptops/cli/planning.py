@@ -11,7 +11,7 @@ from promptops.cli.printing import note, without_answer
 from promptops.drivers.estimate import Estimate
 from promptops.plans.settings import Settings
 from promptops.report import jsonable
-from promptops.report.words import plural
+from promptops.report.words import dollars, plural
 from promptops.types import Totals
 
 INCOMPLETE = 3
@@ -57,6 +57,9 @@ def _show(estimate: Estimate) -> None:
     rows = [(f"{level.step}, level {level.level}", level.expected) for level in estimate.levels]
     rows += [("expected", estimate.expected), ("at most", estimate.most)]
     printing.table(("", *_COLUMNS), [(name, *_planned(totals)) for name, totals in rows])
+    if estimate.at_once is not None:
+        known = "At the batch price" if estimate.expected.usd is not None else "No batch price of this model is known"
+        print(f"\n{known}; without --batch, {dollars(estimate.at_once)} would be expected.")
     if estimate.stored:
         print(f"\nBeside these, {plural(estimate.stored, 'reply')} from the store cost nothing.")
     if not estimate.exact:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from promptops.backends.batch import News
 from promptops.cli.printing import note, without_answer
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
@@ -30,6 +31,7 @@ class Plain(Observer):
     def __init__(self) -> None:
         self._said: str | None = None
         self._more = 0
+        self._batches: dict[str, News] = {}
 
     def finished(self, result: DocumentResult, size: int) -> None:  # noqa: ARG002 - Live needs it
         """One line for a document without a full answer; what stopped the whole run is said at its end."""
@@ -41,6 +43,16 @@ class Plain(Observer):
         self._said_again()
         self._said = result.error
         note(without_answer(result))
+
+    def batch(self, news: News) -> None:
+        """One line when the waiting for a batch begins, and one when it has ended."""
+        if news.ended:
+            self._batches.pop(news.batch, None)
+            note(f"batch {news.batch}: {news.status}, {news.done:,} of {plural(news.calls, 'call')} done")
+        elif news.batch not in self._batches:
+            note(f"waiting for batch {news.batch}: {plural(news.calls, 'call')}")
+        if not news.ended:
+            self._batches[news.batch] = news
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -89,6 +101,11 @@ class Live(Plain):
         left = self._pace.left()
         self._progress.update(self._task, advance=1, left=f"{duration(left)} left" if left is not None else "")
 
+    def batch(self, news: News) -> None:
+        """Keep the batches that are waited for on the line."""
+        super().batch(news)
+        self._progress.update(self._task, figures=self._figures())
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """The line is taken away meanwhile, where both are the same terminal."""
@@ -112,7 +129,16 @@ class Live(Plain):
     def _figures(self) -> str:
         sent = self._sent
         money = dollars(sent.usd) + (f" of {dollars(self._cap)}" if self._cap is not None else "")
-        return f"{plural(sent.calls, 'call')} · {sent.input_tokens:,} in {sent.output_tokens:,} out · {money}"
+        tokens = f"{sent.input_tokens:,} in {sent.output_tokens:,} out"
+        return f"{plural(sent.calls, 'call')} · {tokens} · {money}{self._wait()}"
+
+    def _wait(self) -> str:
+        """How many batches wait, and how far they are."""
+        if not self._batches:
+            return ""
+        waiting = self._batches.values()
+        number = f"{len(self._batches):,} batch{'es' if len(self._batches) > 1 else ''}"
+        return f" · {number}: {sum(one.done for one in waiting):,} of {sum(one.calls for one in waiting):,}"
 
 
 class Pace:

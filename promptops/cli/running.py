@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from promptops import api
+from promptops.backends.batch import Batched
 from promptops.cli import progress, watching
 from promptops.cli.printing import note
 from promptops.client import Client
@@ -72,10 +73,19 @@ def _once(asked: Asked, client: Client) -> int:
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
+        _left_at_the_provider(client)
         note("stopped; what is paid for is kept. To go on: ", command())
         return INTERRUPTED
     _conclude(result, asked.out)
     return EXIT[result.status]
+
+
+def _left_at_the_provider(client: Client) -> None:
+    """What an interrupt does not stop."""
+    going = list(client.backend.under_way.values()) if isinstance(client.backend, Batched) else []
+    if going:
+        names, calls = ", ".join(news.batch for news in going), sum(news.calls for news in going)
+        note(f"left running at the provider: batch {names} with {plural(calls, 'call')}; going on waits for it")
 
 
 def _without(out: Path | None, job: Job) -> Job:
@@ -95,6 +105,8 @@ async def _run(asked: Asked, job: Job, client: Client) -> Result:
     with ExitStack() as stack:
         sinks = list(_sinks(asked, job, client, estimate, stack))
         observer = stack.enter_context(progress.observer(client.budget.max_usd))
+        if isinstance(client.backend, Batched):
+            stack.enter_context(client.backend.telling(observer.batch))
         try:
             result = await driver.run(
                 job, client, estimate=estimate, observer=observer, sink=lambda found: _hand_on(found, sinks, observer)

@@ -20,7 +20,7 @@ from promptops.client.admission import Admission, Unsent, ticket
 from promptops.client.verdict import Patience, again
 from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError, UnreachableError
-from promptops.store import Ledger
+from promptops.store import Ledger, attempt
 from promptops.store.database import whole
 from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
 
@@ -148,6 +148,7 @@ class Metered:
         most = most_usage(self.backend, call)
         row = self.ledger.sent(call.tags, self.backend.name, most, cost(self.backend, most))
         start = time.monotonic()
+        token = attempt.set(row)
         try:
             reply = _sound(await self.backend.complete(call))
         except CallError as error:
@@ -162,6 +163,8 @@ class Metered:
             ours = CallError(f"{self.backend.name} failed: {type(error).__name__}: {error}", billed=True)
             self._failed(row, call, ours, most, time.monotonic() - start)
             raise ours from error
+        finally:
+            attempt.reset(token)
         self._answered(row, call, reply, time.monotonic() - start)
         return reply
 

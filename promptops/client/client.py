@@ -7,11 +7,12 @@ import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
 from promptops.admission import Line
+from promptops.backends.batch import Batched
 from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.admission import admission
@@ -98,6 +99,10 @@ class Client:
         finally:
             self._listeners.remove(listener)
 
+    def preparing(self) -> AbstractContextManager[None]:
+        """Says that more calls will follow while the context lasts, to a backend that gathers them."""
+        return self.backend.preparing() if isinstance(self.backend, Batched) else nullcontext()
+
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[None]:
         """Let go of the backend's connections in this event loop when the last that uses them here is done."""
@@ -131,13 +136,15 @@ class Client:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        line = self._line = self._line or Line(self.concurrency, growing=self._growing)
-        complete = Admitted(complete, self._admission, line, halt, self._patience).complete
+        if not isinstance(backend, Batched):  # which keeps to its provider's limits, and must see all that wait
+            line = self._line = self._line or Line(self.concurrency, growing=self._growing)
+            complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete
         complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
-        complete = Prefixed(complete, backend).complete
+        if not isinstance(backend, Batched):  # where none is first
+            complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Coalesced(complete, identity, self._going).complete

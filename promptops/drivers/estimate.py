@@ -9,8 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
+from promptops.backends.batch import Batched
 from promptops.chains import Chain
 from promptops.client.packing import PER_ANSWER, Packed, asked_ids, ids_of, joined, may_be_packed, written
 from promptops.client.wrappers import Complete, contents_tokens
@@ -55,6 +57,8 @@ class Estimate:
     levels: tuple[Level, ...]
     stored: int = 0
     window: int = 0
+    at_once: Decimal | None = None
+    """US dollars that the expected calls would cost outside of batches; ``None`` where they are not in any."""
     exact: bool = True
     """False where tokens are counted by an estimate of the model's tokenizer."""
 
@@ -92,6 +96,7 @@ async def estimate(job: Job, database: Database | None = None) -> Estimate:
         levels=tuple(Level(*place, expected.levels.get(place, Totals()), most.levels[place]) for place in steps),
         stored=expected.stored,
         window=job.model.window,
+        at_once=expected.at_once,
         exact=job.model.counter.exact,
     )
 
@@ -105,6 +110,8 @@ class Phantom:
         """By name; the folder's own calls have none."""
         self.unreadable: list[DocumentResult] = []
         self.stored = 0
+        self._standard = job.backend.inner.price if isinstance(job.backend, Batched) else None
+        self.at_once = Decimal(0) if self._standard is not None else None
         self._job = job
         self._replies = Replies(database) if database is not None else None
         self._split = Splitter(job.model.counter, Layouts(database) if database is not None else None)
@@ -147,6 +154,8 @@ class Phantom:
         given = contents_tokens(backend, call) + backend.overhead * (len(call.messages) + 1)
         usage = Usage(given, 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
         usd = backend.price.cost(usage) if backend.price is not None else None
+        if self._standard is not None and self.at_once is not None:
+            self.at_once += self._standard.cost(usage)
         totals = replace(Totals.of(usage, usd), calls=calls)
         place = (call.tags.step, call.tags.level)
         self.levels[place] = self.levels.get(place, Totals()) + totals

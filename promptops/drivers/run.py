@@ -19,10 +19,10 @@ from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
 from promptops.drivers.splitting import Splitter, place
 from promptops.errors import StoreError
-from promptops.plans.plan import Report
+from promptops.plans.plan import Report, Split
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.store import Known, Packing, Seen
-from promptops.types import Document, DocumentStatus, RunStatus, Source, Tags, Totals
+from promptops.types import Chunk, Document, DocumentStatus, RunStatus, Source, Tags, Totals
 
 _INLINE = 64 * 1024
 _AHEAD = 4
@@ -120,7 +120,7 @@ class _Run:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
         layouts = self._client.layouts
         split = Splitter(self._job.model.counter, None if self._client.fresh else layouts, layouts)
-        driver = Driver(self._client.complete, self._read, split, self._report)
+        driver = Driver(self._client.complete, self._read, self._preparing(split), self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
         token = _document.set(_CORPUS)
         try:
@@ -133,6 +133,13 @@ class _Run:
         self._note(corpus)
         self.reason = self.reason or corpus.error
         return replace(corpus, usage=self.tally.of(_CORPUS))
+
+    def _preparing(self, split: Splitter) -> Callable[[Split], list[Chunk]]:
+        def told(request: Split) -> list[Chunk]:
+            with self._client.preparing():
+                return split(request)
+
+        return told
 
     def _note(self, result: DocumentResult | CorpusResult) -> None:
         if result.stopped:
@@ -148,7 +155,8 @@ class _Run:
 
     async def _read(self, source: Source) -> Document:
         _document.set(next(self._serial))
-        document = load(source) if source.size < _INLINE else await asyncio.to_thread(load, source)
+        with self._client.preparing():
+            document = load(source) if source.size < _INLINE else await asyncio.to_thread(load, source)
         self._digests[_document.get()] = text_digest(document)
         self._observer.read(source)
         return document

@@ -66,6 +66,7 @@ def estimate(value: Estimate | None) -> dict[str, Any] | None:
             for level in value.levels
         ],
         "stored": value.stored,
+        "usd_at_once": money(value.at_once),
         "window": value.window,
         "exact": value.exact,
     }

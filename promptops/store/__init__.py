@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from promptops.store.batches import Batches, Submission
 from promptops.store.database import Database
 from promptops.store.layouts import Layouts
-from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, grouping
+from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, attempt, grouping
 from promptops.store.overhead import Around, Overhead
 from promptops.store.packings import Packing, Packings
 from promptops.store.replies import Replies, key, question
@@ -13,6 +14,7 @@ from promptops.store.seen import Known, Seen
 __all__ = [
     "GROUPINGS",
     "Around",
+    "Batches",
     "Database",
     "Grouping",
     "Known",
@@ -24,6 +26,8 @@ __all__ = [
     "Replies",
     "Row",
     "Seen",
+    "Submission",
+    "attempt",
     "grouping",
     "key",
     "question",

@@ -42,6 +42,13 @@ CREATE TABLE IF NOT EXISTS packings (
     at REAL NOT NULL, run INTEGER NOT NULL, chain INTEGER NOT NULL, step INTEGER NOT NULL, model INTEGER NOT NULL,
     items INTEGER NOT NULL, alone INTEGER NOT NULL, sent INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS batches (
+    token TEXT PRIMARY KEY, batch TEXT, created REAL NOT NULL, touched REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_calls (
+    key BLOB PRIMARY KEY, token TEXT NOT NULL, attempt INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batch_calls_by_token ON batch_calls (token);
 CREATE TABLE IF NOT EXISTS attempts (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,
@@ -105,6 +112,21 @@ class Database:
                 with suppress(StoreError):
                     self.execute("ROLLBACK")
                 raise
+
+    def execute_all(self, *work: tuple[str, Sequence[Sequence[Any]]]) -> None:
+        """Run writing statements, each once for every sequence of values, all of it or none."""
+        try:
+            with self._lock:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    for statement, rows in work:
+                        self._connection.executemany(statement, rows)
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+        except (sqlite3.Error, UnicodeError, OverflowError) as failure:
+            raise self._error("cannot be written", failure) from None
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one reading statement."""

@@ -2,13 +2,15 @@
 
 A row that stays ``sent`` belongs to a call in flight or to a process that died with it; it may have been billed, as may
 one whose connection was cut (``possibly_billed``). Such rows hold the most the attempt can have cost, marked as
-estimates, and are summed apart, so that all other sums are what the provider counted.
+estimates, and are summed apart, so that all other sums are what the provider counted. One that is ``waiting`` for its
+batch to be sent has cost nothing yet, and is in no sum.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -19,6 +21,9 @@ from promptops.types import Tags, Totals, Usage
 
 Grouping = Literal["run", "chain", "step", "template", "document", "model", "day"]
 GROUPINGS: tuple[Grouping, ...] = ("run", "chain", "step", "template", "document", "model", "day")
+
+attempt: ContextVar[int] = ContextVar("attempt", default=0)
+"""The row of the attempt that the running task makes; 0 where none was written."""
 
 _PICO = Decimal(10) ** 12
 _SUMS = (
@@ -83,8 +88,8 @@ class Ledger:
         by = grouping(by)
         key = "date(a.at, 'unixepoch', 'localtime')" if by == "day" else "n.name"
         join = "" if by == "day" else f"JOIN names n ON n.id = a.{by}"
-        where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
-        statement = f"SELECT {key}, {_SUMS} FROM attempts a {join} {where} {_ORDER}"  # noqa: S608 - by is one of ours
+        where = "AND a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
+        statement = f"SELECT {key}, {_SUMS} FROM attempts a {join} WHERE a.status != 'waiting' {where} {_ORDER}"  # noqa: S608 - by is one of ours
         return [_row(values) for values in self._database.query(statement, () if run is None else (run,))]
 
     def _complete(

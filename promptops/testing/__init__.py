@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from promptops.testing.answers import Answer
+from promptops.testing.batches import End
 from promptops.testing.faults import FAULTS, Fault
 from promptops.testing.limiter import Limiter
 from promptops.testing.server import KEY, MODEL, FakeOpenAI, Seen
 
-__all__ = ["FAULTS", "KEY", "MODEL", "Answer", "FakeOpenAI", "Fault", "Limiter", "Seen"]
+__all__ = ["FAULTS", "KEY", "MODEL", "Answer", "End", "FakeOpenAI", "Fault", "Limiter", "Seen"]

@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m promptops.testing", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
+    parser.add_argument("--batch-delay", type=float, default=0.0, help="seconds that a batch takes")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND:CHANCE")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--key", default=KEY)
@@ -38,6 +39,7 @@ def main() -> None:
         keys=(options.key,), latency=options.latency, rates=dict(_rates(options.fault)), seed=options.seed,
         log=options.log, port=options.port,
     ).start()  # fmt: skip
+    server.batches.delay = options.batch_delay
     print(server.base_url, flush=True)  # noqa: T201 - what it is started for
     with suppress(KeyboardInterrupt):
         threading.Event().wait()

@@ -22,6 +22,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from promptops.testing.answers import Answer, Answering, decoded, first_words, ids, usage
+from promptops.testing.batches import Batches, Done
 from promptops.testing.faults import UNBILLED, Fault
 from promptops.testing.limiter import Limiter
 from promptops.testing.prefixes import Prefixes
@@ -45,6 +46,8 @@ class Seen:
     reasoning_tokens: int
     body: Mapping[str, Any]
     headers: Mapping[str, str]
+    batch: str = ""
+    """The id of the batch that it was a part of."""
 
     @property
     def billed(self) -> bool:
@@ -60,7 +63,7 @@ class FakeOpenAI:
     otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
     seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. With ``caching``
     it has a prompt cache, and bills what it reads from there as cached. ``limiter`` is the rate limit that requests are
-    held to.
+    held to. ``batches`` is its Batch API, whose requests meet the same faults and are recorded like any other.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class FakeOpenAI:
         self.rates = dict(rates or {})
         self.headers = dict(headers or {})
         self.requests: list[Seen] = []
+        self.batches = Batches(self._in_batch, self._known_key)
         self.in_flight = 0
         self.most_in_flight = 0
         self._faults: deque[Fault] = deque()
@@ -151,9 +155,10 @@ class FakeOpenAI:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        application = web.Application(client_max_size=64 * 2**20)
+        application = web.Application(client_max_size=256 * 2**20)
         application.router.add_post("/v1/chat/completions", self._complete)
         application.router.add_get("/v1/models", self._list)
+        self.batches.add_routes(application.router)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
         await runner.setup()
         try:
@@ -215,6 +220,18 @@ class FakeOpenAI:
         charged = most if limiter.charges == "most" and most else used["completion_tokens"]
         return int(used["prompt_tokens"] + charged)
 
+    def _in_batch(self, request: web.Request, body: Mapping[str, Any], batch: str) -> Done:
+        """One request of a batch: its fault, and the status and the body of its answer."""
+        refusal = self._refused(request, body)
+        fault = Fault(str(refusal.status)) if refusal is not None else self._next_fault()
+        if fault.kind.isdigit() or fault.kind == "quota":
+            answer = refusal or self._as_status(request, body, fault, batch)
+            return fault.kind, answer.status, json.loads(answer.text or "null")
+        said = self._said(body, fault)
+        used = usage(body, said)
+        self._record(request, body, fault.kind, 200, None if fault.kind in UNBILLED else used, batch)
+        return fault.kind, 200, self._reply(body, fault, said, used)
+
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than the server is up."""
         if seconds and self._over is not None:
@@ -239,10 +256,10 @@ class FakeOpenAI:
             drawn -= chance
         return Fault("")
 
-    def _as_status(self, request: web.Request, body: Mapping[str, Any], fault: Fault) -> web.Response:
+    def _as_status(self, request: web.Request, body: Mapping[str, Any], fault: Fault, batch: str = "") -> web.Response:
         status = 429 if fault.kind == "quota" else int(fault.kind)
         code = "insufficient_quota" if fault.kind == "quota" else fault.code
-        self._record(request, body, fault.kind, status)
+        self._record(request, body, fault.kind, status, batch=batch)
         return error(status, fault.message or f"fault {fault.kind}", code, fault.headers)
 
     async def _as_reply(
@@ -334,6 +351,7 @@ class FakeOpenAI:
         fault: str,
         status: int,
         usage: Mapping[str, Any] | None = None,
+        batch: str = "",
     ) -> None:
         counted = usage or {}
         seen = Seen(
@@ -347,6 +365,7 @@ class FakeOpenAI:
             reasoning_tokens=counted.get("completion_tokens_details", {}).get("reasoning_tokens", 0),
             body=body,
             headers=dict(request.headers),
+            batch=batch,
         )
         self.requests.append(seen)
         if self._log is not None:
