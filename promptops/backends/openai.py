@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from promptops import prices
 from promptops.backends import wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
-from promptops.errors import AccessError, UsageError
+from promptops.backends.events import STREAM, Streamed
+from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
     from promptops.types import Call, Counter, Price, Reply
@@ -85,10 +86,14 @@ class OpenAI:
         self._check_key()
         seconds = self._deadline(call) if self._timeout is None else self._timeout
         hide = (self._key, *(message.content for message in call.messages))
+        streamed = Streamed(self._reader, call, hide)
         try:
             client = await self._clients.here()
+            if call.listener is not None:
+                await wire.stream(client, {**self._body(call), **STREAM}, seconds, streamed.begin)
+                return streamed.reply()
             content, headers = await wire.post(client, self._body(call), seconds)
-        except wire.BUGS:
+        except (*wire.BUGS, CallError):
             raise
         except Exception as exc:  # the client's libraries raise far more than they document
             raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc

@@ -111,15 +111,41 @@ async def post(client: AsyncOpenAI, body: Mapping[str, Any], seconds: float) -> 
     ``chat.completions.create`` would take twice the processor time, rewriting the request by its schema and the
     reply into objects, and lets a broken reply through as a ``str`` or with no choices.
     """
+    async with asyncio.timeout(seconds):
+        response = await client.post(
+            "/chat/completions", body=body, cast_to=_response_type(), options={"timeout": _timeout(seconds)}
+        )
+    return response.content, response.headers
+
+
+async def stream(
+    client: AsyncOpenAI,
+    body: Mapping[str, Any],
+    seconds: float,
+    begin: Callable[[Mapping[str, str]], Callable[[bytes], None]],
+) -> None:
+    """Ask for a reply in pieces: ``begin`` is given its headers, and what it returns each part of the body.
+
+    Raises whatever the client does; ``seconds`` are for the whole of it.
+    """
+    async with asyncio.timeout(seconds):
+        options: Any = {"timeout": _timeout(seconds)}
+        response = await client.post(
+            "/chat/completions", body=body, cast_to=_response_type(), options=options, stream=True, stream_cls=None
+        )
+        try:
+            take = begin(response.headers)
+            async for part in response.aiter_bytes():
+                take(part)
+        finally:
+            await response.aclose()
+
+
+def _timeout(seconds: float) -> Any:
     import openai
 
     connect = min(CONNECT, 0.9 * seconds)  # a little sooner than the whole: then it is known that nothing was sent
-    timeout = openai.Timeout(connect=connect, read=seconds, write=seconds, pool=connect)
-    async with asyncio.timeout(seconds):
-        response = await client.post(
-            "/chat/completions", body=body, cast_to=_response_type(), options={"timeout": timeout}
-        )
-    return response.content, response.headers
+    return openai.Timeout(connect=connect, read=seconds, write=seconds, pool=connect)
 
 
 @cache

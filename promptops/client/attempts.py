@@ -52,6 +52,8 @@ class Retried:
         async def attempt() -> Reply:
             if pending:
                 raise pending.pop()
+            if call.listener is not None:
+                call.listener.again()
             return await self._inner(call)
 
         return await retrying(self._patience)(attempt)

@@ -15,6 +15,7 @@ from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
 from promptops.client.size import PromptSize, size
+from promptops.client.streams import Stream, Told
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
@@ -67,6 +68,10 @@ class Client:
         if door is None:
             door = self._doors[loop] = self._door()
         return await door(call)
+
+    def stream(self, call: Call) -> Stream:
+        """The same, piece by piece: ``async for piece in client.stream(call)``; see ``Stream``."""
+        return Stream(self.complete, call)
 
     def size(self, prompt: Prompt) -> PromptSize:
         """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""
@@ -122,7 +127,8 @@ class Client:
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Coalesced(complete, identity).complete
-        return Stored(complete, self.replies, identity, fresh=self.fresh).complete
+        complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
+        return Told(complete).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
         for listener in tuple(self._listeners):  # other threads come and go

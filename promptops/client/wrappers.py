@@ -1,6 +1,6 @@
 """The outer wrappers: what happens to a call once, outermost first.
 
-``Stored`` → ``Coalesced`` → ``Sized`` → ``Halting`` → the attempts (see ``attempts``).
+``Told`` (see ``streams``) → ``Stored`` → ``Coalesced`` → ``Sized`` → ``Halting`` → the attempts (see ``attempts``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from promptops.client.verdict import stops
 from promptops.errors import CallError, RejectedError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
+from promptops.tools import about_tools, tools_tokens
 from promptops.types import Backend, Call, Reply
 
 Complete = Callable[[Call], Awaitable[Reply]]
@@ -107,7 +108,8 @@ class Sized:
         number = len(call.messages)
         self._check(contents + self._backend.overhead * (number + 1), call)
         reply = await self._inner(replace(call, input_tokens=contents + self._overhead.around(number).tokens))
-        if not reply.stored and not reply.usage.estimated and call.schema is None:
+        plain = call.schema is None and not about_tools(call)
+        if plain and not reply.stored and not reply.usage.estimated:
             self._learn(number, reply.usage.input_tokens - contents)
         return reply
 
@@ -128,9 +130,9 @@ class Sized:
 
 
 def contents_tokens(backend: Backend, call: Call) -> int:
-    """Tokens of all contents, and of a schema; exact where the counter is."""
+    """Tokens of all contents, of a schema and of tools; exact where the counter is and there are no tools."""
     contents = sum(backend.counter.count(message.content) for message in call.messages)
-    return contents + schema_tokens(call.schema, backend.counter)
+    return contents + schema_tokens(call.schema, backend.counter) + tools_tokens(call, backend.counter)
 
 
 class Halt:

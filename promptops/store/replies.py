@@ -8,11 +8,11 @@ import time
 from dataclasses import asdict, replace
 
 from promptops.store.database import Database
-from promptops.types import Call, Reply, Usage
+from promptops.types import Call, Message, Reply, ToolCall, Usage
 
 
 def key(call: Call, identity: str) -> bytes:
-    """What tells this call's reply from any other's: model, messages, limit, sampling, schema and the taking.
+    """What tells this call's reply from any other's: model, messages, limit, sampling, schema, tools and the taking.
 
     Names, paths, versions and tags are no part of it, since they cannot change the reply.
     """
@@ -20,11 +20,28 @@ def key(call: Call, identity: str) -> bytes:
     how = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
     frame = [identity, call.max_output_tokens, how, call.schema, call.take]
     digest = hashlib.sha256(json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if call.tools:
+        digest.update(_part("#tools", [call.tool_choice, *map(asdict, call.tools)]))
     for message in call.messages:
         content = message.content.encode("utf-8", "surrogatepass")
         digest.update(f"\0{message.role}\0{len(content)}\0".encode())
         digest.update(content)
+        if about := _about(message):
+            digest.update(_part("#about", about))
     return digest.digest()
+
+
+def _about(message: Message) -> list[object]:
+    """What a message holds beside its content, ``[]`` where that is nothing."""
+    if not message.tool_calls and not message.tool_call_id:
+        return []
+    return [message.tool_call_id, *map(asdict, message.tool_calls)]
+
+
+def _part(name: str, value: object) -> bytes:
+    """A named part of what is hashed; no role has such a name."""
+    body = json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return f"\0{name}\0{len(body)}\0".encode() + body
 
 
 def question(call: Call, identity: str) -> bytes:
@@ -54,7 +71,7 @@ class Replies:
 
     def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
         """Keep ``reply``."""
-        final = reply.finish == "stop" and bool(reply.text.strip())
+        final = reply.finish == "stop" and bool(reply.text.strip() or reply.tool_calls)
         body = json.dumps(asdict(replace(reply, stored=True)), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
         self._note(key, question, final=final)
@@ -75,4 +92,5 @@ class Replies:
 
 def _read(body: str) -> Reply:
     fields = json.loads(body)
-    return Reply(**{**fields, "usage": Usage(**fields["usage"])})
+    asked = tuple(ToolCall(**one) for one in fields.pop("tool_calls", ()))
+    return Reply(**{**fields, "usage": Usage(**fields["usage"]), "tool_calls": asked})
