@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from promptops import prices
+from promptops import prices, tokens
 from promptops.backends import wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
 from promptops.backends.events import STREAM, Streamed
@@ -74,12 +74,18 @@ class OpenAI:
         self._place = f"{self.name} at {shown}"
         self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
+        self._url = url
         self._timeout = timeout
         self._reader = Reader(self._place, counter)
         self._clients = wire.Clients(partial(wire.make, url, self._key))
 
     def __repr__(self) -> str:
         return f"OpenAI({self._place!r})"
+
+    def serving(self, model: str) -> OpenAI:
+        """Another model of the same server; raises ``TokenizerError`` where no tokenizer is known for it."""
+        by = tokens.counter(model)
+        return OpenAI(model, base_url=self._url, api_key=self._key, counter=by, timeout=self._timeout)
 
     async def complete(self, call: Call) -> Reply:
         """Send one call, once; raises a ``CallError``."""

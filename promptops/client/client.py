@@ -73,6 +73,23 @@ class Client:
         """The same, piece by piece: ``async for piece in client.stream(call)``; see ``Stream``."""
         return Stream(self.complete, call)
 
+    def sibling(self, model: str) -> Client:
+        """A client for another model of the same server, with this one's store, budget and patience.
+
+        Raises ``UsageError`` where the backend is not of a kind that serves several.
+        """
+        serve = getattr(self.backend, "serving", None)
+        if serve is None:
+            raise UsageError(f"{self.backend.name} serves no other model; make a client for {model!r}")
+        return Client(
+            serve(model),
+            self.database,
+            budget=self.budget,
+            concurrency=self.concurrency,
+            fresh=self.fresh,
+            patience=self._patience,
+        )
+
     def size(self, prompt: Prompt) -> PromptSize:
         """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""
         return size(prompt.messages, self.backend, self.overhead)
