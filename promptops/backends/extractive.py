@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Part of the identity, so that no store answers with what an older version chose: raise it when output changes."""
 
-_NO_JSON = "extractive answers with the document's sentences, not in JSON or with tools: give this step another model"
+_NO_JSON = (
+    "extractive gives the document's sentences: it can't answer in JSON or use tools; give this step another model"
+)
 _TOKENIZER = "o200k_base"
 _INLINE = 6_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
 
