@@ -155,6 +155,8 @@ class Halt:
     def failed(self, call: Call, error: CallError) -> None:
         """A call of this run ended in ``error``."""
         run = call.tags.run
+        if not run:  # it belongs to no job that could be spared the rest
+            return
         self._rejected[run] += isinstance(error, RejectedError)
         if stops(error, answered=run in self._answered, rejected=self._rejected[run]):
             self._errors[run] = error

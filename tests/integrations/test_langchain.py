@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from pydantic import BaseModel
 import promptops as po
 from promptops.backends.openai import OpenAI
 from promptops.client.verdict import Patience
-from promptops.errors import BudgetError, NotFoundError, TemplateError, ThrottledError, UsageError
+from promptops.errors import BudgetError, CallError, NotFoundError, TemplateError, ThrottledError, UsageError
 from promptops.integrations.langchain import ChainRunnable, ChatPromptops, StoreCache, TemplateRunnable, loop
 from promptops.plans.results import DocumentResult
 from promptops.store import Database, Ledger
@@ -103,6 +104,17 @@ def test_retries_budget_and_errors_are_promptops_own(fake_openai: FakeOpenAI) ->
         ChatPromptops(client=connected(fake_openai)).invoke("hi")
 
 
+def test_a_chat_goes_on_when_what_was_wrong_is_mended(fake_openai: FakeOpenAI) -> None:
+    """A run stops sending after such an error; a chat is no run."""
+    chat = ChatPromptops(client=connected(fake_openai))
+    fake_openai.fail(Fault("403"), "quota")
+    for kind in ("access", "quota"):
+        with pytest.raises(CallError) as caught:
+            chat.invoke("hello")
+        assert caught.value.code == kind
+    assert chat.invoke("hello").text == "hello"
+
+
 @pytest.mark.parametrize(
     ("messages", "more", "said"),
     [
@@ -162,6 +174,17 @@ def test_it_works_inside_of_a_running_loop(fake_openai: FakeOpenAI) -> None:
         return [chat.invoke("one").text, (await chat.ainvoke("two")).text]
 
     assert asyncio.run(go()) == ["one", "two"]
+
+
+def test_a_synchronous_call_in_the_shared_loop_does_not_wait_for_itself(fake_openai: FakeOpenAI) -> None:
+    """It could never end, so it is refused."""
+    chat = ChatPromptops(client=connected(fake_openai))
+
+    async def inside() -> None:
+        chat.invoke("hello")
+
+    with pytest.raises(UsageError, match="would wait for itself"):
+        loop.run(inside())
 
 
 def test_a_stream_left_early_is_cancelled(fake_openai: FakeOpenAI) -> None:
@@ -251,6 +274,21 @@ def test_a_templates_schema_and_limit_go_to_the_model(fake_openai: FakeOpenAI, t
     asked = TemplateRunnable(str(tmp_path / "who.j2")) | ChatPromptops(client=connected(fake_openai))
     assert "who" in json.loads(asked.invoke({"text": "'Ada' came."}).text)
     assert fake_openai.requests[0].body["max_tokens"] == 33
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_gets_a_loop_of_its_own() -> None:
+    """The thread of the parent's is not in it."""
+    code = (
+        "import asyncio, os, sys\n"
+        "from promptops.integrations.langchain import loop\n"
+        "loop.run(asyncio.sleep(0))\n"
+        "child = os.fork()\n"
+        "loop.run(asyncio.sleep(0))\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, cwd=Path.cwd())
+    assert done.returncode == 0
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import queue
 import threading
 import weakref
@@ -18,6 +19,7 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 from promptops.client import Client
+from promptops.errors import UsageError
 from promptops.types import Backend
 
 T = TypeVar("T")
@@ -29,6 +31,11 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``, done in the loop with the context of the caller; interrupting the wait cancels it."""
+    if _here() is not None:
+        work.close()
+        raise UsageError(
+            "a synchronous call from inside of promptops' own loop would wait for itself; use the async one"
+        )
     future = _start(work)
     try:
         return future.result()
@@ -97,6 +104,24 @@ def _start(work: Coroutine[Any, Any, T]) -> Future[T]:
 
     loop.call_soon_threadsafe(begin)
     return outcome
+
+
+def _here() -> asyncio.AbstractEventLoop | None:
+    """The shared loop, where this is its thread."""
+    try:
+        return _loop if asyncio.get_running_loop() is _loop else None
+    except RuntimeError:
+        return None
+
+
+def _forget() -> None:
+    """A forked process has the loop, but not the thread that ran it."""
+    global _loop, _lock
+    _loop, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _running() -> asyncio.AbstractEventLoop:

@@ -32,14 +32,14 @@ def _message(message: BaseMessage) -> Message:
     role = _ROLES.get(kind.removesuffix("MessageChunk"))
     if role is None:
         raise UsageError(f"a message of the role {kind!r} has no place in a prompt")
-    called = message.tool_calls if isinstance(message, AIMessage) else []
+    called: list[tuple[str | None, str, str]] = []
+    if isinstance(message, AIMessage):
+        called += [(one["id"], one["name"], json.dumps(one["args"], ensure_ascii=False)) for one in message.tool_calls]
+        called += [(one["id"], one["name"] or "", one["args"] or "") for one in message.invalid_tool_calls]
     return Message(
         role,
         _text(message.content),
-        tuple(
-            ToolCall(one["id"] or f"call_{number}", one["name"], json.dumps(one["args"], ensure_ascii=False))
-            for number, one in enumerate(called)
-        ),
+        tuple(ToolCall(id_ or f"call_{number}", name, said) for number, (id_, name, said) in enumerate(called)),
         message.tool_call_id if isinstance(message, ToolMessage) else "",
     )
 
