@@ -133,5 +133,5 @@ class TemplateRunnable(RunnableSerializable[Mapping[str, Any], ChatPromptValue])
         if output.json_schema is not None:
             asked["response_format"] = response_format({"title": "answer", **output.json_schema})
         if output.max_tokens is not None:
-            asked["max_tokens"] = output.max_tokens
+            asked["max_tokens"] = output.max_tokens + output.reasoning_tokens
         return super().__or__(other.bind(**asked) if asked else other)
