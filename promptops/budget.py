@@ -91,8 +91,8 @@ class Budget:
                 f"next call may take {most.tokens:,}; go on with a higher --max-tokens"
             )
         return BudgetError(
-            f"the cap of ${self.max_usd} would be passed: ${self._settled.usd:.6f} is spent and the next call may cost "
-            f"${most.usd:.6f}; go on with a higher --max-usd"
+            f"the cap of ${self.max_usd:f} would be passed: ${self._settled.usd:.6f} is spent and the next call may "
+            f"cost ${most.usd:.6f}; go on with a higher --max-usd"
         )
 
 

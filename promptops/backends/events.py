@@ -6,13 +6,15 @@ The format is that of the HTML standard, section 9.2.6 (interpreting an event st
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptops.backends import wire
 from promptops.types import Call, Reply
 
 if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
     from promptops.backends.completion import Reader
 
 STREAM: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
@@ -109,11 +111,13 @@ class Assembled:
         return self.body | {"choices": [{"message": message, "finish_reason": self.finish}]}
 
 
-class Streamed:
-    """One attempt's stream: tells the call's listener its pieces, and has the reply when it is over.
+def is_stream(response: ClientResponse) -> bool:
+    """Whether an answer comes in pieces: a server that does not stream answers whole, as does one that refuses."""
+    return response.status < 300 and response.content_type == "text/event-stream"
 
-    A server that does not stream answers whole, and is read so.
-    """
+
+class Streamed:
+    """One attempt's stream: tells the call's listener its pieces, and has the reply when it is over."""
 
     def __init__(self, reader: Reader, call: Call, hide: Sequence[str]) -> None:
         self._reader = reader
@@ -121,17 +125,18 @@ class Streamed:
         self._hide = hide
         self._events = Events()
         self._assembled = Assembled()
-        self._plain: bytearray | None = None
         self._request_id: str | None = None
         self._done = False
 
-    def begin(self, headers: Mapping[str, str]) -> Callable[[bytes], None]:
-        """What takes the parts of an answer with these headers."""
-        self._request_id = wire.request_id(headers)
-        if "event-stream" in headers.get("content-type", ""):
-            return self._take
-        self._plain = bytearray()
-        return self._plain.extend
+    async def read(self, response: ClientResponse) -> Reply:
+        """The whole reply; raises a ``CallError`` where the stream ended before it, or said that it failed."""
+        self._request_id = wire.request_id(response.headers)
+        async for part in response.content.iter_any():
+            self._take(part)
+        body = self._assembled.whole()
+        if self._assembled.finish is None and not body.get("error") and not (self._done and body.get("choices")):
+            raise self._reader.unusable("its stream ended before it was whole", self._request_id)
+        return self._reader.of(body, self._call, request_id=self._request_id, hide=self._hide)
 
     def _take(self, part: bytes) -> None:
         for data in self._events.feed(part):
@@ -150,12 +155,3 @@ class Streamed:
         if not isinstance(chunk, Mapping):
             raise self._reader.unusable("an event of its stream is no JSON object", self._request_id)
         return chunk
-
-    def reply(self) -> Reply:
-        """The whole reply; raises a ``CallError`` where the stream ended before it, or said that it failed."""
-        if self._plain is not None:
-            return self._reader.read(bytes(self._plain), self._call, request_id=self._request_id, hide=self._hide)
-        body = self._assembled.whole()
-        if self._assembled.finish is None and not body.get("error") and not (self._done and body.get("choices")):
-            raise self._reader.unusable("its stream ended before it was whole", self._request_id)
-        return self._reader.of(body, self._call, request_id=self._request_id, hide=self._hide)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from promptops import prices, tokens
-from promptops.backends import wire
+from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
-from promptops.backends.events import STREAM, Streamed
+from promptops.backends.events import STREAM, Streamed, is_stream
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from promptops.types import Call, Counter, Price, Reply
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -76,8 +78,10 @@ class OpenAI:
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._url = url
         self._timeout = timeout
+        self._heard = False
         self._reader = Reader(self._place, counter)
-        self._clients = wire.Clients(partial(wire.make, url, self._key))
+        self._clients = transport.PerLoop(partial(wire.make, url, self._key))
+        self._doors = transport.PerLoop(partial(transport.door, url, self._key))
 
     def __repr__(self) -> str:
         return f"OpenAI({self._place!r})"
@@ -92,25 +96,38 @@ class OpenAI:
         self._check_key()
         seconds = self._deadline(call) if self._timeout is None else self._timeout
         hide = (self._key, *(message.content for message in call.messages))
-        streamed = Streamed(self._reader, call, hide)
         try:
-            client = await self._clients.here()
-            if call.listener is not None:
-                await wire.stream(client, {**self._body(call), **STREAM}, seconds, streamed.begin)
-                return streamed.reply()
-            content, headers = await wire.post(client, self._body(call), seconds)
-        except (*wire.BUGS, CallError):
+            door = await self._doors.here()
+            async with door.asked(self._body(call), seconds) as response:
+                if call.listener is not None and is_stream(response):
+                    self._heard = True
+                    return await Streamed(self._reader, call, hide).read(response)
+                content = await response.read()
+        except (CallError, *wire.BUGS):
             raise
-        except Exception as exc:  # the client's libraries raise far more than they document
-            raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
-        return self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
+        except Exception as exc:  # the libraries raise far more than they document
+            raise wire.of_exception(exc, self._place, seconds=seconds, heard=self._heard) from exc
+        self._heard = True
+        if response.status >= 300:
+            raise wire.of_answer(self._place, response.status, response.headers, content, hide)
+        return self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+
+    async def client(self) -> AsyncOpenAI:
+        """The official client in the running event loop, for what is no Chat Completions; it never retries.
+
+        Raises ``AccessError`` without a key. Its exceptions become ours by ``wire.of_exception``.
+        """
+        self._check_key()
+        return await self._clients.here()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
         await self._clients.aclose()
+        await self._doors.aclose()
 
     def _body(self, call: Call) -> dict[str, object]:
-        return request(call, self.model, self._limit, self.reasoning)
+        body = request(call, self.model, self._limit, self.reasoning)
+        return body if call.listener is None else {**body, **STREAM}
 
     def _deadline(self, call: Call) -> float:
         read = sum(len(message.content) for message in call.messages)

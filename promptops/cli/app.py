@@ -61,6 +61,7 @@ def run(
     timeout: options.Timeout = None,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    max_age: options.MaxAge = None,
     diff: options.Diff = False,
     watch: options.Watch = False,
     as_json: options.Json = False,
@@ -80,6 +81,7 @@ def run(
         timeout=timeout,
         estimate_tokens=estimate_tokens,
         fresh=fresh,
+        max_age=max_age,
     )
     if diff:
         from promptops.cli import comparing
@@ -124,6 +126,7 @@ def plan(
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    max_age: options.MaxAge = None,
     diff: options.Diff = False,  # noqa: ARG001 - the same
     watch: options.Watch = False,  # noqa: ARG001 - the same
     as_json: options.Json = False,
@@ -140,6 +143,7 @@ def plan(
         reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
+        max_age=max_age,
     )
     cap = Budget(dollars(max_usd), max_tokens)
     asked = options.settings(setting)

@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
+from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
 from promptops.client.streams import Stream, Told
 from promptops.client.verdict import Patience
@@ -59,6 +61,7 @@ class Client:
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
+        self._going: dict[bytes, Future[Reply]] = {}
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
@@ -141,9 +144,10 @@ class Client:
         complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
+        complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
-        complete = Coalesced(complete, identity).complete
+        complete = Coalesced(complete, identity, self._going).complete
         complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
         return Told(complete).complete
 

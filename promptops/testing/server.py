@@ -21,6 +21,7 @@ from aiohttp import web
 
 from promptops.testing.answers import Answer, Answering, decoded, fitting, ids, usage
 from promptops.testing.faults import UNBILLED, Fault
+from promptops.testing.prefixes import Prefixes
 from promptops.testing.responses import asked, cut, error, half, rendered
 from promptops.testing.streams import streamed
 
@@ -56,7 +57,8 @@ class FakeOpenAI:
     JSON by the schema that is asked for, or else the first 40 words of the document that the prompt fences. ``fail``
     queues faults for the next requests, one each; ``rates`` are the chances of faults otherwise, drawn from ``seed``.
     ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in seconds, ``headers`` go with every
-    reply, and ``log`` is a file that gets a JSON line per request.
+    reply, and ``log`` is a file that gets a JSON line per request. With ``caching`` it has a prompt cache, and bills
+    what it reads from there as cached.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class FakeOpenAI:
         headers: Mapping[str, str] | None = None,
         log: Path | None = None,
         port: int = 0,
+        caching: bool = False,
     ) -> None:
         self.answer = answer or fitting
         self.keys = keys
@@ -83,6 +86,7 @@ class FakeOpenAI:
         self.most_in_flight = 0
         self._faults: deque[Fault] = deque()
         self._random = random.Random(seed)  # noqa: S311 - draws faults, not secrets
+        self._prefixes = Prefixes() if caching else None
         self._log = log
         self._port = port
         self._ready = threading.Event()
@@ -106,6 +110,11 @@ class FakeOpenAI:
     def fail(self, *faults: Fault | str) -> None:
         """Let the next requests fail so, in this order."""
         self._faults.extend(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
+
+    def mend(self) -> None:
+        """Let no further request fail."""
+        self._faults.clear()
+        self.rates = {}
 
     def start(self) -> Self:
         """Listen; returns once connections are accepted."""
@@ -177,10 +186,15 @@ class FakeOpenAI:
             self._record(request, body, str(refusal.status), refusal.status)
             return refusal
         fault = self._next_fault()
+        cached = self._prefixes.cached(body) if self._prefixes is not None else 0
         await self._pause(self.latency)
         if fault.kind.isdigit() or fault.kind == "quota":
             return self._as_status(request, body, fault)
-        return await self._as_reply(request, body, fault)
+        try:
+            return await self._as_reply(request, body, fault, cached)
+        finally:
+            if self._prefixes is not None and fault.kind not in UNBILLED:
+                self._prefixes.keep(body)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than the server is up."""
@@ -212,12 +226,14 @@ class FakeOpenAI:
         self._record(request, body, fault.kind, status)
         return error(status, fault.message or f"fault {fault.kind}", code, fault.headers)
 
-    async def _as_reply(self, request: web.Request, body: Mapping[str, Any], fault: Fault) -> web.StreamResponse:
+    async def _as_reply(
+        self, request: web.Request, body: Mapping[str, Any], fault: Fault, cached: int
+    ) -> web.StreamResponse:
         if fault.kind == "drop":
             self._record(request, body, fault.kind, 0)
             return cut(request)
         said = self._said(body, fault)
-        used = usage(body, said)
+        used = usage(body, replace(said, cached_tokens=max(said.cached_tokens, cached)))
         self._record(request, body, fault.kind, 200, None if fault.kind in UNBILLED else used)
         if fault.kind in {"hang", "slow"}:
             await self._pause(fault.seconds)

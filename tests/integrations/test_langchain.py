@@ -199,7 +199,7 @@ def test_a_stream_left_early_is_cancelled(fake_openai: FakeOpenAI) -> None:
 def test_connections_end_with_the_client(fake_openai: FakeOpenAI) -> None:
     """Nothing is left open in the shared loop once nobody has the client any more."""
     client = connected(fake_openai)
-    held = client.backend._clients._held
+    held = client.backend._doors._held
     ChatPromptops(client=client).invoke("hello")
     assert len(held) == 1
     del client
