@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptops.drivers.estimate import Estimate
     from promptops.drivers.run import Result
     from promptops.errors import PromptopsError
-    from promptops.types import Call, Message, Reply, Source, Totals, Usage
+    from promptops.types import Call, Message, Reply, Source, Tool, ToolCall, Totals, Usage
 
 __version__ = "0.1.0"
 
@@ -44,6 +44,8 @@ _HOME = {
     "Message": "promptops.types",
     "Reply": "promptops.types",
     "Source": "promptops.types",
+    "Tool": "promptops.types",
+    "ToolCall": "promptops.types",
     "Totals": "promptops.types",
     "Usage": "promptops.types",
 }
@@ -58,6 +60,8 @@ __all__ = [
     "Reply",
     "Result",
     "Source",
+    "Tool",
+    "ToolCall",
     "Totals",
     "Usage",
     "__version__",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length"]
 DocumentStatus = Literal["ok", "failed", "truncated", "empty"]
 SpanStatus = Literal["ok", "failed", "truncated", "empty"]
@@ -51,11 +51,39 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """Something that a model may ask to have done. ``parameters`` is the JSON schema of its arguments.
+
+    ``strict`` asks the provider to hold the model to that schema.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model asks to have done. ``arguments`` is the JSON that it wrote, which may be broken."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a prompt."""
+    """One message of a prompt.
+
+    ``tool_calls`` are those that an assistant's message made; ``tool_call_id`` says which of them a message of the role
+    ``tool`` answers.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +130,8 @@ class Call:
     ``expected_output_tokens`` is what an answer of the asked length takes, for estimates. ``input_tokens`` is what the
     prompt takes; the client counts it before anything is sent. ``listener`` asks the backend to stream, where it can.
     ``pack`` allows the client to ask this together with others alike: that many in one prompt at most, 0 for as many as
-    go well.
+    go well. ``tools`` are those that the model may ask for; ``tool_choice`` is ``auto``, ``none``, ``required`` or the
+    name of the one that it must ask for.
     """
 
     messages: tuple[Message, ...]
@@ -114,6 +143,8 @@ class Call:
     input_tokens: int | None = None
     tags: Tags = field(default_factory=Tags)
     pack: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
     listener: Listener | None = field(default=None, compare=False, repr=False)
 
 
@@ -163,6 +194,8 @@ class Reply:
     finish: Finish = "stop"
     model: str = ""
     request_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the model asks to have done before it goes on; ``text`` is often empty then."""
     stored: bool = False
     """True where the store or a call already in flight gave it, so that it cost nothing now."""
     limits: Limits | None = field(default=None, compare=False, repr=False)

@@ -16,7 +16,7 @@ PACKAGE = Path(promptops.__file__).parent
 ROOMS = [
     ["types", "testing"],
     ["errors"],
-    ["resources", "yamlfile", "text", "tokens", "prices"],
+    ["resources", "yamlfile", "text", "tokens", "prices", "tools"],
     ["documents", "counting", "chunking", "prompts", "extract", "local"],
     ["plans"],
     ["chains"],
@@ -26,6 +26,7 @@ ROOMS = [
     ["drivers"],
     ["api"],
     ["report"],
+    ["integrations"],
     ["cli", "pytest_plugin"],
     ["__init__", "__main__"],
 ]

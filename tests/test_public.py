@@ -17,6 +17,8 @@ def test_the_public_names_are_these() -> None:
         "Reply",
         "Result",
         "Source",
+        "Tool",
+        "ToolCall",
         "Totals",
         "Usage",
         "__version__",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptops.backends.verdicts import Answer, error, kind_of, one_line, read_error
 from promptops.errors import AccessError, CallError, RefusedError, TransientError
+from promptops.tools import asked, offered, tools_tokens, written
 from promptops.types import Call, Reply, Usage
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def request(call: Call, model: str, limit: str, reasoning: int) -> dict[str, Any
     """The body that asks for ``call``; ``limit`` is the server's name for the most tokens to answer with."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+        "messages": [written(message) for message in call.messages],
         limit: call.max_output_tokens + reasoning,
+        **offered(call),
     }
     sampling = call.sampling
     numbers = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
@@ -59,7 +61,12 @@ class Reader:
 
         An answer that cannot be used was most likely generated, and so is marked as possibly billed.
         """
-        body = self._parsed(content, request_id)
+        return self.of(self._parsed(content, request_id), call, request_id=request_id, hide=hide)
+
+    def of(
+        self, body: Mapping[str, Any], call: Call, *, request_id: str | None = None, hide: Sequence[str] = ()
+    ) -> Reply:
+        """The reply in the parsed body of an answer, or in one put together from a stream; raises as ``read`` does."""
         request_id = request_id or _text(body.get("id")) or None
         usage = _reported(body.get("usage"))
         if body.get("error"):
@@ -76,6 +83,7 @@ class Reader:
             finish="length" if finish in {"length", "max_tokens"} else "stop",
             model=_text(body.get("model")),
             request_id=request_id,
+            tool_calls=asked(message),
         )
 
     def _parsed(self, content: bytes, request_id: str | None) -> Mapping[str, Any]:
@@ -88,10 +96,10 @@ class Reader:
                     status=200,
                     request_id=request_id,
                 ) from None
-            raise self._unusable("its JSON is broken", request_id, None) from None
+            raise self.unusable("its JSON is broken", request_id, None) from None
         self._understood = True
         if not isinstance(body, Mapping):
-            raise self._unusable("it is not a JSON object", request_id, None)
+            raise self.unusable("it is not a JSON object", request_id, None)
         return body
 
     def _no_model(self, content: bytes) -> str:
@@ -107,10 +115,11 @@ class Reader:
         first = choices[0] if isinstance(choices, list) and choices else None
         message = first.get("message") if isinstance(first, Mapping) else None
         if not isinstance(first, Mapping) or not isinstance(message, Mapping):
-            raise self._unusable("it holds no choices" if first is None else "it holds no message", request_id, usage)
+            raise self.unusable("it holds no choices" if first is None else "it holds no message", request_id, usage)
         return message, _text(first.get("finish_reason"))
 
-    def _unusable(self, why: str, request_id: str | None, usage: Usage | None) -> CallError:
+    def unusable(self, why: str, request_id: str | None, usage: Usage | None = None) -> CallError:
+        """The error of an answer that cannot be used; ``why`` ends its sentence."""
         return TransientError(
             f"{self._place}: the answer cannot be used: {why}",
             status=200,
@@ -127,7 +136,8 @@ class Reader:
         code = said.get("code") if isinstance(said, Mapping) else None
         upstream = code if isinstance(code, int) and code in range(400, 600) else None
         message, codes = read_error(body)
-        billed = upstream is None and kind_of(200, codes) is TransientError
+        begun = bool(body.get("choices"))  # only a stream can fail after it has begun to answer
+        billed = begun or (upstream is None and kind_of(200, codes) is TransientError)
         answer = Answer(upstream or 200, one_line(message, hide), codes, request_id, billed=billed, usage=usage)
         return error(self._place, answer)
 
@@ -136,9 +146,10 @@ class Reader:
         thoughts = _text(message.get("reasoning_content") or message.get("reasoning"))
         reasoning = self._counter.count(thoughts) if thoughts else 0
         prompt = sum(self._counter.count(one.content) + PER_MESSAGE for one in call.messages)
+        tools = sum(self._counter.count(one.name + one.arguments) for one in asked(message))
         return Usage(
-            input_tokens=prompt + PRIMING,
-            output_tokens=self._counter.count(text) + reasoning,
+            input_tokens=prompt + PRIMING + tools_tokens(call, self._counter),
+            output_tokens=self._counter.count(text) + tools + reasoning,
             reasoning_tokens=reasoning,
             estimated=True,
         )

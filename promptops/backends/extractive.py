@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Part of the identity, so that no store answers with what an older version chose: raise it when output changes."""
 
-_NO_JSON = "extractive answers with the document's sentences and can't answer in JSON: give this step another model"
+_NO_JSON = (
+    "extractive gives the document's sentences: it can't answer in JSON or use tools; give this step another model"
+)
 _TOKENIZER = "o200k_base"
 _INLINE = 6_000  # characters; about 4 ms of work. Longer prompts go to a thread, which costs some 0.1 ms itself.
 
@@ -70,8 +72,8 @@ class Extractive:
         self.counter: Counter = self._lazy
 
     async def complete(self, call: Call) -> Reply:
-        """Answer from the documents in the prompt; ``RejectedError`` where JSON is asked for."""
-        if call.schema is not None:
+        """Answer from the documents in the prompt; ``RejectedError`` for JSON or tools."""
+        if call.schema is not None or call.tools:
             raise RejectedError(_NO_JSON)
         if self._lazy.loaded and sum(len(message.content) for message in call.messages) <= _INLINE:
             return self._answer(call)

@@ -10,14 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from promptops import prices
+from promptops import prices, tokens
 from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
+from promptops.backends.events import STREAM, Streamed, is_stream
 from promptops.backends.limits import read_limits
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from openai import AsyncOpenAI
 
@@ -81,6 +82,7 @@ class OpenAI:
         self.place = self._place = f"{self.name} at {shown}"
         self.key = self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
+        self._url = url
         self._timeout = timeout
         self.account = ("openai", url, hashlib.sha256(self._key.encode("utf-8", "replace")).hexdigest(), model)
         """Whoever has the same shares its rate limits."""
@@ -92,6 +94,11 @@ class OpenAI:
     def __repr__(self) -> str:
         return f"OpenAI({self._place!r})"
 
+    def serving(self, model: str) -> OpenAI:
+        """Another model of the same server; raises ``TokenizerError`` where no tokenizer is known for it."""
+        by = tokens.counter(model)
+        return OpenAI(model, base_url=self._url, api_key=self._key, counter=by, timeout=self._timeout)
+
     async def complete(self, call: Call) -> Reply:
         """Send one call, once; raises a ``CallError``."""
         self._check_key()
@@ -100,6 +107,9 @@ class OpenAI:
         try:
             door = await self._doors.here()
             async with door.asked(self._body(call), seconds) as response:
+                if call.listener is not None and is_stream(response):
+                    self._heard = True
+                    return _limited(await Streamed(self._reader, call, hide).read(response), response.headers)
                 content = await response.read()
         except (CallError, *wire.BUGS):
             raise
@@ -109,8 +119,7 @@ class OpenAI:
         if response.status >= 300:
             raise wire.of_answer(self._place, response.status, response.headers, content, hide)
         reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
-        limits = read_limits(response.headers)
-        return reply if limits is None else replace(reply, limits=limits)
+        return _limited(reply, response.headers)
 
     async def client(self) -> AsyncOpenAI:
         """The official client in the running event loop, for what is no Chat Completions; it never retries.
@@ -122,7 +131,7 @@ class OpenAI:
 
     def request(self, call: Call) -> dict[str, object]:
         """The body that asks for ``call``, for those who send it by another way."""
-        return self._body(call)
+        return request(call, self.model, self._limit, self.reasoning)
 
     def read(self, content: bytes, call: Call, *, request_id: str | None, hide: Sequence[str]) -> Reply:
         """The reply in a body that came by another way; raises a ``CallError`` where there is none."""
@@ -134,7 +143,8 @@ class OpenAI:
         await self._doors.aclose()
 
     def _body(self, call: Call) -> dict[str, object]:
-        return request(call, self.model, self._limit, self.reasoning)
+        body = self.request(call)
+        return body if call.listener is None else {**body, **STREAM}
 
     def _deadline(self, call: Call) -> float:
         read = sum(len(message.content) for message in call.messages)
@@ -147,6 +157,12 @@ class OpenAI:
             raise AccessError(f"{self._place}: no key; set OPENAI_API_KEY (or OPENAI_BASE_URL, where none is needed)")
         if not (self._key.isascii() and self._key.isprintable()):
             raise AccessError(f"{self._place}: the key holds characters that no key has; set OPENAI_API_KEY anew")
+
+
+def _limited(reply: Reply, headers: Mapping[str, str]) -> Reply:
+    """The reply with what the headers say of rate limits."""
+    limits = read_limits(headers)
+    return reply if limits is None else replace(reply, limits=limits)
 
 
 def _examined(url: str) -> tuple[str, bool]:

@@ -98,7 +98,7 @@ def of_exception(
     response = getattr(exc, "response", None)
     if response is not None:
         return of_answer(place, response.status_code, response.headers, response.content, hide)
-    names = {kind.__name__ for link in _chain(exc) for kind in type(link).__mro__}
+    names = {kind.__name__ for link in chain(exc) for kind in type(link).__mro__}
     if not heard and names & _NO_HTTP:
         return UnreachableError(f"{place}: what answered there speaks no HTTP; check OPENAI_BASE_URL and its port")
     return _unsent(exc, place, names) or _lost(exc, place, names, seconds)
@@ -132,7 +132,8 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-request-id") or headers.get("request-id") or headers.get("apim-request-id")
 
 
-def _chain(exc: BaseException) -> Iterator[BaseException]:
+def chain(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and those that caused it."""
     seen: set[int] = set()
     link: BaseException | None = exc
     while link is not None and id(link) not in seen:
@@ -146,21 +147,21 @@ def _unconnected(exc: BaseException, names: set[str]) -> bool:
 
 
 def _timed_out(exc: BaseException, names: set[str]) -> bool:
-    if any(isinstance(link, TimeoutError) for link in _chain(exc)):
+    if any(isinstance(link, TimeoutError) for link in chain(exc)):
         return True
     return bool(names & {"TimeoutException", "APITimeoutError"}) and not _over_aiohttp(exc)
 
 
 def _over_aiohttp(exc: BaseException) -> bool:
-    return any(type(link).__module__.startswith("aiohttp") for link in _chain(exc))
+    return any(type(link).__module__.startswith("aiohttp") for link in chain(exc))
 
 
 def _reason(exc: BaseException, names: set[str]) -> str:
-    if any(isinstance(link, ssl.SSLError) for link in _chain(exc)):
+    if any(isinstance(link, ssl.SSLError) for link in chain(exc)):
         return _REASONS["SSLError"]
     return next((reason for name, reason in _REASONS.items() if name in names), _last(exc))
 
 
 def _last(exc: BaseException) -> str:
     """The name of the exception that began it; its text could hold anything."""
-    return type(list(_chain(exc))[-1]).__name__
+    return type(list(chain(exc))[-1]).__name__

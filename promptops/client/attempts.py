@@ -22,7 +22,7 @@ from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError, UnreachableError
 from promptops.store import Ledger, attempt
 from promptops.store.database import whole
-from promptops.types import Backend, Call, Reply, Tags, Totals, Usage
+from promptops.types import Backend, Call, Reply, Tags, ToolCall, Totals, Usage
 
 Listener = Callable[[Tags, Totals], None]
 
@@ -54,6 +54,8 @@ class Retried:
         async def attempt() -> Reply:
             if pending:
                 raise pending.pop()
+            if call.listener is not None:
+                call.listener.again()
             return await self._inner(call)
 
         return await retrying(self._patience)(attempt)
@@ -197,7 +199,10 @@ def _sound(reply: object) -> Reply:
     tokens = (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_tokens)
     if not all(isinstance(number, int) and 0 <= number < _MOST_TOKENS for number in tokens):
         raise TypeError(f"the usage of its reply is no count of tokens: {usage}")
-    return reply if reply.text.isascii() else replace(reply, text=whole(reply.text))
+    if reply.text.isascii() and not reply.tool_calls:
+        return reply
+    asked = tuple(ToolCall(one.id, whole(one.name), whole(one.arguments)) for one in reply.tool_calls)
+    return replace(reply, text=whole(reply.text), tool_calls=asked)
 
 
 def most_usage(backend: Backend, call: Call) -> Usage:

@@ -20,6 +20,7 @@ from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, M
 from promptops.client.packing import Packed, split_among
 from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
+from promptops.client.streams import Stream, Told
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
 from promptops.errors import UsageError
@@ -86,6 +87,27 @@ class Client:
             door = self._doors[loop] = self._door()
         return await door(call)
 
+    def stream(self, call: Call) -> Stream:
+        """The same, piece by piece: ``async for piece in client.stream(call)``; see ``Stream``."""
+        return Stream(self.complete, call)
+
+    def sibling(self, model: str) -> Client:
+        """A client for another model of the same server, with this one's store, budget and patience.
+
+        Raises ``UsageError`` where the backend is not of a kind that serves several.
+        """
+        serve = getattr(self.backend, "serving", None)
+        if serve is None:
+            raise UsageError(f"{self.backend.name} serves no other model; make a client for {model!r}")
+        return Client(
+            serve(model),
+            self.database,
+            budget=self.budget,
+            concurrency=self.concurrency,
+            fresh=self.fresh,
+            patience=self._patience,
+        )
+
     def size(self, prompt: Prompt) -> PromptSize:
         """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""
         return size(prompt.messages, self.backend, self.overhead)
@@ -148,7 +170,8 @@ class Client:
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Coalesced(complete, identity, self._going).complete
-        return Stored(complete, self.replies, identity, fresh=self.fresh).complete
+        complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
+        return Told(complete).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:
         for listener in tuple(self._listeners):  # other threads come and go

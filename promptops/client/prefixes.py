@@ -99,6 +99,7 @@ class Prefixed:
     def _marks(self, call: Call) -> Iterator[Mark]:
         """The beginnings that others may share, the shortest first: all messages but the last, and certain lengths."""
         schema = "" if call.schema is None else json.dumps(dict(call.schema), sort_keys=True)
+        schema += repr(call.tools) if call.tools else ""
         texts = [f"{message.role}\0{message.content}\0" for message in call.messages]
         before, whole = f"{schema}\0{''.join(texts[:-1])}", f"{schema}\0{''.join(texts)}"
         density = (call.input_tokens or 0) / len(whole)

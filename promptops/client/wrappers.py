@@ -1,6 +1,7 @@
 """The outer wrappers: what happens to a call once, outermost first.
 
-``Stored`` → ``Coalesced`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the attempts (see ``attempts``).
+``Told`` (see ``streams``) → ``Stored`` → ``Coalesced`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the
+attempts (see ``attempts``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from promptops.client.verdict import IN_VAIN, stops
 from promptops.errors import CallError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
+from promptops.tools import about_tools, tools_tokens
 from promptops.types import Backend, Call, Reply
 
 Complete = Callable[[Call], Awaitable[Reply]]
@@ -105,7 +107,8 @@ class Sized:
         number = len(call.messages)
         self._check(contents + self._backend.overhead * (number + 1), call)
         reply = await self._inner(replace(call, input_tokens=contents + self._overhead.around(number).tokens))
-        if not reply.stored and not reply.usage.estimated and call.schema is None:
+        plain = call.schema is None and not about_tools(call)
+        if plain and not reply.stored and not reply.usage.estimated:
             self._learn(number, reply.usage.input_tokens - contents)
         return reply
 
@@ -126,9 +129,9 @@ class Sized:
 
 
 def contents_tokens(backend: Backend, call: Call) -> int:
-    """Tokens of all contents, and of a schema; exact where the counter is."""
+    """Tokens of all contents, of a schema and of tools; exact where the counter is and there are no tools."""
     contents = sum(backend.counter.count(message.content) for message in call.messages)
-    return contents + schema_tokens(call.schema, backend.counter)
+    return contents + schema_tokens(call.schema, backend.counter) + tools_tokens(call, backend.counter)
 
 
 class Halt:
@@ -151,6 +154,8 @@ class Halt:
     def failed(self, call: Call, error: CallError) -> None:
         """A call of this run ended in ``error``."""
         run = call.tags.run
+        if not run:  # it belongs to no job that could be spared the rest
+            return
         self._vain[run] += isinstance(error, IN_VAIN)
         if stops(error, answered=run in self._answered, vain=self._vain[run]):
             self._errors[run] = error

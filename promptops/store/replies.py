@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 
 from promptops.store.database import Database
-from promptops.types import Call, Message, Reply, Usage
+from promptops.types import Call, Message, Reply, ToolCall, Usage
 
 _KEPT = ("text", "finish", "model", "request_id")
-"""What is kept of a reply as it is, beside its usage."""
+"""What is kept of a reply as it is, beside its usage and its tool calls."""
 
 
 def key(call: Call, identity: str) -> bytes:
-    """What tells this call's reply from any other's: model, messages, limit, sampling, schema and the taking.
+    """What tells this call's reply from any other's: model, messages, limit, sampling, schema, tools and the taking.
 
     Names, paths, versions and tags are no part of it, since they cannot change the reply.
     """
@@ -24,7 +24,8 @@ def key(call: Call, identity: str) -> bytes:
     how = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
     frame = [identity, call.max_output_tokens, how, call.schema, call.take]
     said = json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(said + _read_by_model(call.messages)).digest()
+    tools = _part("#tools", [call.tool_choice, *map(asdict, call.tools)]) if call.tools else b""
+    return hashlib.sha256(said + tools + _read_by_model(call.messages)).digest()
 
 
 @lru_cache(maxsize=1)  # a call asks for several keys in a row
@@ -35,7 +36,22 @@ def _read_by_model(messages: tuple[Message, ...]) -> bytes:
         content = message.content.encode("utf-8", "surrogatepass")
         digest.update(f"\0{message.role}\0{len(content)}\0".encode())
         digest.update(content)
+        if about := _about(message):
+            digest.update(_part("#about", about))
     return digest.digest()
+
+
+def _about(message: Message) -> list[object]:
+    """What a message holds beside its content, ``[]`` where that is nothing."""
+    if not message.tool_calls and not message.tool_call_id:
+        return []
+    return [message.tool_call_id, *map(asdict, message.tool_calls)]
+
+
+def _part(name: str, value: object) -> bytes:
+    """A named part of what is hashed; no role has such a name."""
+    body = json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return f"\0{name}\0{len(body)}\0".encode() + body
 
 
 def question(call: Call, identity: str) -> bytes:
@@ -69,7 +85,7 @@ class Replies:
 
     def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
         """Keep ``reply``."""
-        final = reply.finish == "stop" and bool(reply.text.strip())
+        final = reply.finish == "stop" and bool(reply.text.strip() or reply.tool_calls)
         body = json.dumps(_written(reply), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
         self._note(key, question, final=final)
@@ -92,9 +108,11 @@ def _written(reply: Reply) -> dict[str, object]:
     """What ``_read`` reads; ``asdict`` would take ten times as long, copying strings."""
     usage = {name: getattr(reply.usage, name) for name in Usage.__slots__}
     fields = {name: getattr(reply, name) for name in _KEPT}
-    return fields | {"usage": usage, "stored": True}
+    asked = {"tool_calls": [asdict(one) for one in reply.tool_calls]} if reply.tool_calls else {}
+    return fields | {"usage": usage, "stored": True} | asked
 
 
 def _read(body: str) -> Reply:
     fields = json.loads(body)
-    return Reply(**{**fields, "usage": Usage(**fields["usage"])})
+    asked = tuple(ToolCall(**one) for one in fields.pop("tool_calls", ()))
+    return Reply(**{**fields, "usage": Usage(**fields["usage"]), "tool_calls": asked})

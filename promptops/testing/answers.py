@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from promptops.testing.shaped import arguments, schema_of, wanted
 
 _FENCE = re.compile(r"^<(document[^\s>]*)[^>\n]*>[ \t]*$", re.MULTILINE)
 _PER_MESSAGE = 4
@@ -16,23 +19,36 @@ _WORDS = 40
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says, with what of its input came from a cache and what it thought unseen."""
+    """What the model says, with what of its input came from a cache and what it thought unseen.
+
+    ``tool_calls`` are the tools that it asks for, each a name and the JSON of its arguments.
+    """
 
     text: str
     finish: str = "stop"
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    tool_calls: tuple[tuple[str, str], ...] = ()
 
 
 Answering = Callable[[Mapping[str, Any]], "Answer | str"]
 
 
+def fitting(body: Mapping[str, Any]) -> Answer:
+    """What the request asks for: a tool, JSON by its schema, or else the ``first_words``."""
+    tool, schema = wanted(body), schema_of(body)
+    prompt = next((str(one["content"]) for one in reversed(body["messages"]) if one["role"] == "user"), "")
+    if tool is not None:
+        return Answer("", "tool_calls", tool_calls=((tool["name"], arguments(tool.get("parameters", {}), prompt)),))
+    return Answer(first_words(body) if schema is None else arguments(schema, prompt))
+
+
 def first_words(body: Mapping[str, Any], words: int = _WORDS) -> str:
     """The beginning of the document that the prompt fences, or of the last message."""
-    prompt = "\n".join(str(one["content"]) for one in body["messages"])
+    prompt = "\n".join(str(one["content"] or "") for one in body["messages"])
     opening = _FENCE.search(prompt)
     if opening is None:
-        text = str(body["messages"][-1]["content"])
+        text = str(body["messages"][-1]["content"] or "")
     else:
         end = prompt.rfind(f"\n</{opening[1]}>")
         text = prompt[opening.end() : end if end >= 0 else len(prompt)]
@@ -58,8 +74,11 @@ def decoded(ids: list[int]) -> str:
 
 def usage(body: Mapping[str, Any], said: Answer) -> dict[str, Any]:
     """What the answer ``said`` to ``body`` is billed."""
-    read = sum(len(ids(str(one["content"]))) + _PER_MESSAGE for one in body["messages"]) + _PRIMING
-    written = len(ids(said.text)) + said.reasoning_tokens
+    read = sum(len(ids(_words(one))) + _PER_MESSAGE for one in body["messages"]) + _PRIMING
+    if body.get("tools"):
+        read += len(ids(json.dumps(body["tools"], ensure_ascii=False)))
+    asked = sum(len(ids(name + arguments)) for name, arguments in said.tool_calls)
+    written = len(ids(said.text)) + asked + said.reasoning_tokens
     return {
         "prompt_tokens": read,
         "completion_tokens": written,
@@ -67,3 +86,9 @@ def usage(body: Mapping[str, Any], said: Answer) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": min(said.cached_tokens, read)},
         "completion_tokens_details": {"reasoning_tokens": said.reasoning_tokens},
     }
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    """All that a message of a request says."""
+    asked = [one["function"] for one in message.get("tool_calls") or ()]
+    return str(message["content"] or "") + "".join(one["name"] + one["arguments"] for one in asked)

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from promptops.testing.answers import Answer
 from promptops.testing.faults import Fault
 
 
@@ -20,10 +21,12 @@ def error(status: int, message: str, code: str = "", headers: Mapping[str, str] 
     return web.json_response({"error": body}, status=status, headers={"x-request-id": "req_failed", **(headers or {})})
 
 
-def event(body: Mapping[str, Any], choices: list[dict[str, Any]], usage: Mapping[str, Any] | None = None) -> bytes:
-    """One event of a stream."""
-    chunk = {"id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
-    return b"data: " + json.dumps(chunk | {"choices": choices, "usage": usage}).encode() + b"\n\n"
+def asked(said: Answer, number: int) -> list[dict[str, Any]]:
+    """The tools that the ``number``-th answer asks for, as its message holds them."""
+    return [
+        {"id": f"call_{number}_{place}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for place, (name, arguments) in enumerate(said.tool_calls)
+    ]
 
 
 def rendered(reply: Mapping[str, Any], fault: Fault) -> tuple[bytes, str]:

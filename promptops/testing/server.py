@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import threading
 import time
 from collections import deque
@@ -21,12 +20,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from promptops.testing.answers import Answer, Answering, decoded, first_words, ids, usage
+from promptops.testing.answers import Answer, Answering, decoded, fitting, ids, usage
 from promptops.testing.batches import Batches, Done
 from promptops.testing.faults import UNBILLED, Fault
 from promptops.testing.limiter import Limiter
 from promptops.testing.prefixes import Prefixes
-from promptops.testing.responses import cut, error, event, half, rendered
+from promptops.testing.responses import asked, cut, error, half, rendered
+from promptops.testing.streams import streamed
 
 KEY = "test-key"
 MODEL = "gpt-4o-mini"
@@ -58,12 +58,13 @@ class Seen:
 class FakeOpenAI:
     """The server, in a thread of its own; use it as a context manager.
 
-    ``answer`` gets the request's JSON and returns what the model says; by default the first 40 words of the document
-    that the prompt fences. ``fail`` queues faults for the next requests, one each; ``rates`` are the chances of faults
-    otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
-    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. With ``caching``
-    it has a prompt cache, and bills what it reads from there as cached. ``limiter`` is the rate limit that requests are
-    held to. ``batches`` is its Batch API, whose requests meet the same faults and are recorded like any other.
+    ``answer`` gets the request's JSON and returns what the model says; by default a call of a tool that is offered,
+    JSON by the schema that is asked for, or else the first 40 words of the document that the prompt fences. ``fail``
+    queues faults for the next requests, one each; ``rates`` are the chances of faults otherwise, drawn from ``seed``.
+    ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in seconds, ``headers`` go with every
+    reply, and ``log`` is a file that gets a JSON line per request. With ``caching`` it has a prompt cache, and bills
+    what it reads from there as cached. ``limiter`` is the rate limit that requests are held to. ``batches`` is its
+    Batch API, whose requests meet the same faults and are recorded like any other.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class FakeOpenAI:
         caching: bool = False,
     ) -> None:
         self.limiter = limiter
-        self.answer = answer or first_words
+        self.answer = answer or fitting
         self.keys = keys
         self.models = models
         self.latency = latency
@@ -275,10 +276,10 @@ class FakeOpenAI:
             await self._pause(fault.seconds)
         if fault.kind == "reset":
             return cut(request)
-        if body.get("stream"):
-            return await self._streamed(request, body, fault, said, used, limits)
-        content, kind = rendered(self._reply(body, fault, said, used), fault)
         headers = {**self.headers, **limits, "x-request-id": f"req_{len(self.requests)}"}
+        if body.get("stream") and fault.kind not in {"html", "not_object"}:
+            return await streamed(request, self._reply(body, fault, said, used), fault, headers)
+        content, kind = rendered(self._reply(body, fault, said, used), fault)
         if fault.kind == "reset_body":
             return await half(request, content, headers)
         return web.Response(body=content, content_type=kind, headers=headers)
@@ -294,12 +295,14 @@ class FakeOpenAI:
         if fault.kind == "length":
             room = min(room, max(1, len(said_ids) // 2))
         if len(said_ids) > room:
-            said = Answer(decoded(said_ids[:room]), "length", said.cached_tokens, said.reasoning_tokens)
+            said = replace(said, text=decoded(said_ids[:room]), finish="length")
         return said
 
     def _reply(self, body: Mapping[str, Any], fault: Fault, said: Answer, usage: dict[str, Any]) -> dict[str, Any]:
         filtered = fault.kind == "content_filter"
         message: dict[str, Any] = {"role": "assistant", "content": None if filtered else said.text, "refusal": None}
+        if said.tool_calls and not filtered:
+            message |= {"content": said.text or None, "tool_calls": asked(said, len(self.requests))}
         if fault.kind == "refusal":
             message |= {"content": None, "refusal": "I can't help with that."}
         finish = "content_filter" if filtered else said.finish
@@ -321,28 +324,6 @@ class FakeOpenAI:
         if fault.kind == "error200":
             return {"error": {"message": fault.message or "upstream failed", "code": fault.code or None}}
         return reply | changes.get(fault.kind, {})
-
-    async def _streamed(
-        self,
-        request: web.Request,
-        body: Mapping[str, Any],
-        fault: Fault,
-        said: Answer,
-        usage: dict[str, Any],
-        limits: Mapping[str, str],
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**self.headers, **limits, "content-type": "text/event-stream"})
-        await response.prepare(request)
-        pieces = re.findall(r"\S+\s*|\s+", said.text)
-        for index, piece in enumerate(pieces):
-            if fault.kind == "reset_body" and index >= len(pieces) // 2:
-                return cut(request, response)
-            await response.write(event(body, [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]))
-        await response.write(event(body, [{"index": 0, "delta": {}, "finish_reason": said.finish}]))
-        if (body.get("stream_options") or {}).get("include_usage") and fault.kind != "no_usage":
-            await response.write(event(body, [], usage))
-        await response.write(b"data: [DONE]\n\n")
-        return response
 
     def _record(
         self,

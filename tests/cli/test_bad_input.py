@@ -199,7 +199,7 @@ def test_a_wrong_key_is_said_once(
     )
     assert (said.status, said.out) == (1, "")
     assert "Traceback" not in said.err
-    assert len([line for line in said.lines if "401" in line or "API key" in line or "OPENAI_API_KEY" in line]) == 1, (
+    assert len([line for line in said.lines if "(401" in line or "API key" in line or "OPENAI_API_KEY" in line]) == 1, (
         said.err
     )
     assert "sk-wrong-key-1234567890" not in said.err

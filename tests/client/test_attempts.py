@@ -13,11 +13,12 @@ from promptops.backends.openai import OpenAI
 from promptops.backends.scripted import Scripted
 from promptops.budget import Budget
 from promptops.client import Client
+from promptops.client.attempts import _sound
 from promptops.client.verdict import Patience
 from promptops.errors import CallError, ThrottledError, TransientError, UsageError
 from promptops.testing import KEY, FakeOpenAI
 from promptops.tokens import counter
-from promptops.types import Call, Message, Reply, Source, Tags, Usage
+from promptops.types import Call, Message, Reply, Source, Tags, ToolCall, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.001, longest_wait=0.002)
@@ -190,3 +191,9 @@ def test_half_a_character_in_a_reply_is_no_reason_to_pay_again() -> None:
     for stored in (False, True):
         reply = asyncio.run(client.complete(ask()))
         assert (reply.text, reply.stored) == ("half \ufffd of it", stored)
+
+
+def test_what_is_kept_of_a_reply_is_whole_text() -> None:
+    """Half characters in a text or in a tool's arguments could not be stored, and would be paid for again."""
+    reply = _sound(Reply("a\ud83d", tool_calls=(ToolCall("1", "t", '{"a": "\ud83d"}'),)))
+    assert (reply.text, reply.tool_calls[0].arguments) == ("a\ufffd", '{"a": "\ufffd"}')

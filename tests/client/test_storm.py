@@ -26,7 +26,9 @@ CALLS = 40
 QUICK = Patience(first_wait=0.01, longest_wait=0.05)
 
 STATUSES = ("408", "409", "425", "429", "500", "502", "503", "504", "529")
-UNHEARD = {"drop", "reset", "reset_body", "hang", "malformed", "not_object", "error200"}
+BROKEN_OFF = {"stream_error", "stream_end"}
+"""Faults of answers that come in pieces."""
+UNHEARD = {"drop", "reset", "reset_body", "hang", "malformed", "not_object", "error200"} | BROKEN_OFF
 """Faults after which the client cannot know whether it was billed, and what."""
 ANSWERED = {"", "slow", "length", "empty", "no_usage", "zero_usage"}
 """What comes back as a reply, so that it must not be asked for again."""
@@ -36,14 +38,24 @@ FAILING = {"content_filter": RefusedError, "refusal": RefusedError}
 """Faults that end one call, since it would meet them again."""
 
 
-def calls(run: str) -> list[Call]:
+class Ear:
+    """A listener, so that answers come in pieces."""
+
+    def piece(self, text: str) -> None: ...
+
+    def again(self) -> None: ...
+
+
+def calls(run: str, listener: Ear | None) -> list[Call]:
     texts = (
         f"<document>\nText {number} says so. {'One more line of it. ' * 12}\n</document>" for number in range(CALLS)
     )
-    return [Call((Message("user", text),), 60, tags=Tags(run)) for text in texts]
+    return [Call((Message("user", text),), 60, tags=Tags(run), listener=listener) for text in texts]
 
 
-def send(server: FakeOpenAI, path: Path, run: str, seconds: float) -> list[Reply | BaseException]:
+def send(
+    server: FakeOpenAI, path: Path, run: str, seconds: float, listener: Ear | None = None
+) -> list[Reply | BaseException]:
     """All calls at once, in a process's worth of client, each with so long."""
     backend = OpenAI(
         "gpt-4o-mini", base_url=server.base_url, api_key=KEY, counter=COUNTER, window=8_000, timeout=seconds
@@ -52,7 +64,7 @@ def send(server: FakeOpenAI, path: Path, run: str, seconds: float) -> list[Reply
 
     async def go() -> list[Reply | BaseException]:
         try:
-            return await asyncio.gather(*map(client.complete, calls(run)), return_exceptions=True)
+            return await asyncio.gather(*map(client.complete, calls(run, listener)), return_exceptions=True)
         finally:
             await client.aclose()
 
@@ -72,7 +84,7 @@ def test_a_storm_of_one_fault(fault: str, tmp_path: Path) -> None:
     with FakeOpenAI() as server:
         pause, patience = (0.1 if fault == "slow" else 60.0), (2.0 if fault == "hang" else 30.0)
         server.fail(*[Fault(fault if turn % 5 == 2 else "", seconds=pause) for turn in range(CALLS)])
-        outcomes = send(server, path, "first", patience)
+        outcomes = send(server, path, "first", patience, Ear() if fault in BROKEN_OFF else None)
         met = sum(seen.fault == fault for seen in server.requests)
         _check_ends(fault, outcomes, met)
         server.mend()

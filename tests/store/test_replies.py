@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from promptops.backends.scripted import Scripted
 from promptops.client import Client
 from promptops.errors import UsageError
 from promptops.store import Database, Replies, key, question
-from promptops.types import Call, Message, Reply, Sampling, Tags, Usage
+from promptops.types import Call, Message, Reply, Sampling, Tags, Tool, ToolCall, Usage
 
 CALL = Call((Message("system", "be brief"), Message("user", "안녕")), 100)
 
@@ -55,6 +56,7 @@ def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
         replace(CALL, sampling=Sampling(stop=("END",))),
         replace(CALL, schema={"type": "object"}),
         replace(CALL, take=1),
+        replace(CALL, tools=(Tool("a"),)),
         replace(CALL, messages=(Message("user", "be brief"), Message("user", "안녕"))),
         replace(CALL, messages=(Message("system", "be brief안녕"),)),
     ],
@@ -62,6 +64,34 @@ def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
 def test_whatever_can_change_the_reply_is_part_of_the_key(other: Call) -> None:
     """Two questions never share an answer."""
     assert key(other, "m") != key(CALL, "m")
+
+
+TOOLS = replace(CALL, tools=(Tool("a", "Does it.", {"type": "object"}),))
+ASKED = (*CALL.messages, Message("assistant", "", (ToolCall("1", "a", "{}"),)), Message("tool", "done", (), "1"))
+
+
+def test_whatever_is_said_of_tools_is_part_of_the_key() -> None:
+    """Their names, schemas and choice, what was asked of them, and which asking a result answers."""
+    calls = [
+        TOOLS,
+        replace(TOOLS, tool_choice="a"),
+        replace(TOOLS, tools=(Tool("a", "Does it.", {"type": "object"}, strict=True),)),
+        replace(TOOLS, tools=(Tool("a", "Does it."),)),
+        replace(TOOLS, messages=ASKED),
+        replace(TOOLS, messages=(*ASKED[:-1], Message("tool", "done", (), "2"))),
+        replace(TOOLS, messages=(*ASKED[:-2], Message("assistant", "", (ToolCall("1", "a", "[]"),)), ASKED[-1])),
+        replace(TOOLS, messages=(*ASKED[:-2], Message("assistant", ""), ASKED[-1])),
+    ]
+    assert len({key(call, "m") for call in calls}) == len(calls)
+
+
+def test_a_reply_that_asks_for_a_tool_is_kept_as_an_answer(tmp_path: Path) -> None:
+    """Its text is empty, and it is none the less final."""
+    reply = Reply("", Usage(1, 0, 2), tool_calls=(ToolCall("1", "a", '{"city": "서울"}'), ToolCall("2", "b", "{")))
+    replies = Replies(Database(tmp_path / "s.db"))
+    replies.put(b"k", reply)
+    replies.settle()
+    assert Replies(Database(tmp_path / "s.db")).get(b"k") == replace(reply, stored=True)
 
 
 def test_another_model_has_other_replies() -> None:

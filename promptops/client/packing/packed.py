@@ -153,7 +153,7 @@ class Packed:
 
 def may_be_packed(call: Call, backend: Backend) -> bool:
     """Whether a call may share a prompt: it says so, is small, has instructions of its own and is asked plainly."""
-    if call.pack is None or call.schema is not None or call.listener is not None or call.take:
+    if call.pack is None or call.schema is not None or call.listener is not None or call.take or call.tools:
         return False
     if backend.price is FREE or backend.window is None or len(call.messages) < 2:
         return False

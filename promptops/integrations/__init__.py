@@ -1,0 +1,1 @@
+"""promptops inside of other libraries; each room here needs that library."""
