@@ -1,4 +1,4 @@
-"""Vocabularies in GGUF files, held against llama.cpp itself: the same ids for any text, for every split that is known."""
+"""Vocabularies in GGUF files, held against llama.cpp itself: the same ids for any text and every split."""
 
 from __future__ import annotations
 
