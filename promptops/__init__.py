@@ -11,8 +11,6 @@ Everything is imported when it is first used, so importing this package costs ne
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from promptops.api import arun, connect, diff, plan, run, template
@@ -79,7 +77,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'promptops' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    value = getattr(__import__(_HOME[name], fromlist=(name,)), name)
     globals()[name] = value
     return value
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import mmap
 import struct
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from promptops.errors import TokenizerError
+from promptops.tokens.splits import SPLITS, Split
 from promptops.tokens.vocabulary import Listed, Vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MAGIC = b"GGUF"
@@ -22,22 +25,11 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _LIMIT = 1 << 24
 _OTHERWISE = "pass its tokenizer.json as --tokenizer, or a name such as gemma3"
-_CONTROL = (2, 3, 4)
-"""Token types that are no text: unknown, control, added by a user."""
-
-_SPLITS = {
-    "GPT2_PATTERN": ("gpt-2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "roberta-bpe"),
-    "LLAMA3_PATTERN": (
-        "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "dbrx", "smaug-bpe",
-        "glm4", "chatglm-bpe",
-    ),
-    "QWEN2_PATTERN": ("qwen2", "deepseek-r1-qwen", "stablelm2", "megrez"),
-    "QWEN35_PATTERN": ("qwen35",),
-    "O200K_BASE_PATTERN": ("gpt-4o", "llama4"),
-    "MISTRAL_V3_PATTERN": ("tekken",),
-    "KIMI_PATTERN": ("kimi-k2",),
-}  # fmt: skip
-"""Which of splintr's split patterns each of llama.cpp's ``tokenizer.ggml.pre`` names stands for."""
+_CONTROL, _ADDED = (2, 3), 4
+"""Types of tokens that stand for no text (unknown, control), and of those that are found in a text before it is split
+into words."""
+_NO_SPLIT = "default"
+"""What llama.cpp goes by where a file does not name its split."""
 
 
 def from_gguf(path: Path) -> Vocabulary:
@@ -57,42 +49,57 @@ def from_gguf(path: Path) -> Vocabulary:
 def _byte_pairs(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:
     import splintr
 
-    pre = values.get("tokenizer.ggml.pre", "gpt-2")
-    pattern = next((pattern for pattern, names in _SPLITS.items() if pre in names), None)
-    if pattern is None:
+    pre = values.get("tokenizer.ggml.pre", _NO_SPLIT)
+    split = SPLITS.get(pre)
+    if split is None:
         raise TokenizerError(f"{path} splits words in a way called {pre!r}; {_OTHERWISE}")
-    split = {"type": "Split", "pattern": {"Regex": getattr(splintr, pattern)}, "behavior": "Isolated", "invert": False}
-    letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    document = {
-        "version": "1.0",
-        "added_tokens": _added(tokens, values),
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, letters]},
-        "decoder": letters,
-        "model": {
-            "type": "BPE",
-            "vocab": {token: rank for rank, token in enumerate(tokens)},
-            "merges": values.get("tokenizer.ggml.merges", []),
-        },
-    }
+    added = {token: rank for rank, token, kind in _typed(tokens, values) if kind == _ADDED and token}
     try:
-        engine = splintr.from_json_bytes(json.dumps(document).encode())
+        engine = splintr.from_json_bytes(json.dumps(_document(tokens, values, split, added)).encode())
     except ValueError as error:
         raise TokenizerError(f"the vocabulary in {path} cannot be run: {_line(error)}") from None
     return Vocabulary(
-        str(path), engine, len(tokens), engine.special_tokens(), additive=True, line_split=pattern != "GPT2_PATTERN"
-    )
+        str(path), engine, len(tokens),
+        additive=split.additive and not any(map(_has_space, added)), line_split=split.line_split,
+    )  # fmt: skip
 
 
-def _added(tokens: list[str], values: dict[str, Any]) -> list[dict[str, object]]:
-    kinds = values.get("tokenizer.ggml.token_type") or [1] * len(tokens)
-    return [
-        {
-            "id": rank, "content": token, "special": True,
-            "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-        }
-        for rank, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
-        if kind in _CONTROL
-    ]  # fmt: skip
+def _document(tokens: list[str], values: dict[str, Any], split: Split, added: dict[str, int]) -> dict[str, object]:
+    """The vocabulary as a Hugging Face ``tokenizer.json`` would hold it, without the tokens that no text is read as."""
+    letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    words = [
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        for pattern in split.patterns
+    ]
+    return {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": rank, "content": token, "special": True,
+                "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+            }
+            for token, rank in added.items()
+        ],
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*words, letters]},
+        "decoder": letters,
+        "model": {
+            "type": "BPE",
+            "ignore_merges": split.whole,
+            "vocab": {token: rank for rank, token, kind in _typed(tokens, values) if kind not in _CONTROL},
+            "merges": values.get("tokenizer.ggml.merges", []),
+        },
+    }  # fmt: skip
+
+
+def _typed(tokens: list[str], values: dict[str, Any]) -> Iterator[tuple[int, str, int]]:
+    """Each token with its id and its type; those beyond the list of types are plain."""
+    for rank, (token, kind) in enumerate(zip_longest(tokens, values.get("tokenizer.ggml.token_type") or [])):
+        if token is not None:
+            yield rank, token, kind
+
+
+def _has_space(token: str) -> bool:
+    return any(map(str.isspace, token))
 
 
 def _pieces(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary:

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from regex import Pattern
-
-
 _PIECE = 64
-
-
-@cache
-def _cluster() -> Pattern[str]:
-    import regex
-
-    return regex.compile(r"\X", regex.DOTALL)
 
 
 def grapheme_ends(text: str, start: int = 0, end: int | None = None) -> list[int]:
@@ -25,12 +11,15 @@ def grapheme_ends(text: str, start: int = 0, end: int | None = None) -> list[int
     The text is matched in short pieces, each from a border on: in a long run of flags, the library would look back to
     the start of the run for every one.
     """
+    import regex
+
+    cluster = regex.compile(r"\X", regex.DOTALL)
     stop = len(text) if end is None else end
     ends: list[int] = []
     size = _PIECE
     while start < stop:
         piece = text[start : min(stop, start + size)]
-        found = [start + match.end() for match in _cluster().finditer(piece)]
+        found = [start + match.end() for match in cluster.finditer(piece)]
         if start + size < stop:
             found.pop()  # the last one may go on
         size = _PIECE if found else 2 * size

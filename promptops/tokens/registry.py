@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 
 from promptops.errors import TokenizerError
 from promptops.tokens.estimate import Estimate
@@ -29,7 +29,7 @@ _ESTIMATE_BASE = "o200k_base"
 _ADVICE = "pass --tokenizer NAME: o200k_base, cl100k_base, llama3, qwen3, gemma3 …, a tokenizer.json or a .gguf file"
 
 _built: dict[str, Vocabulary] = {}
-_lock = threading.Lock()
+_lock = allocate_lock()  # what threading calls Lock, without importing all of it before the first count
 
 
 def counter(model: str | None = None, *, tokenizer: str | None = None, estimate: bool = False) -> Counter:

@@ -7,10 +7,6 @@ exactly then, and nothing can be injected.
 
 from __future__ import annotations
 
-import unicodedata
-from array import array
-from functools import cached_property
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +60,7 @@ class Listed:
 
     def encode_flat(self, text: str) -> bytes:
         """Ids in the machine's order."""
-        return array("I", self.encode_ordinary(text)).tobytes()
+        return _flat(self.encode_ordinary(text))
 
 
 class Vocabulary:
@@ -92,6 +88,7 @@ class Vocabulary:
         self.name = name
         self.size = size
         self._engine = engine
+        self._lengths: Lengths | None = None
         self._markers = _markers(specials)
         self._wrapping = _wrapping(engine)
         self._blocks = any(_LOW_BLOCK in bytes(engine.decode_token_bytes(i)) for i in engine.encode_ordinary("a b"))
@@ -120,12 +117,14 @@ class Vocabulary:
             return b""
         return spelling.replace(_LOW_BLOCK, b" ") if self._blocks else spelling
 
-    @cached_property
+    @property
     def lengths(self) -> Lengths:
         """The table of how many characters each token stands for."""
-        from promptops.tokens.lengths import Lengths
+        if self._lengths is None:
+            from promptops.tokens.lengths import Lengths
 
-        return Lengths(self.size, self.token_bytes)
+            self._lengths = Lengths(self.size, self.token_bytes)
+        return self._lengths
 
     def _encode(self, text: str) -> bytes:
         """Ids of ``text`` as 32-bit integers in the machine's order, without those of the vocabulary's own template."""
@@ -137,14 +136,22 @@ class Vocabulary:
         return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
 
     def _flat(self, text: str) -> bytes:
-        if self.composed and not unicodedata.is_normalized("NFC", text):
+        if self.composed:
+            import unicodedata
+
             text = unicodedata.normalize("NFC", text)
         if self._spells_special(text):
-            return array("I", self._engine.encode_ordinary(text)).tobytes()
+            return _flat(self._engine.encode_ordinary(text))
         return self._engine.encode_flat(text)
 
     def _spells_special(self, text: str) -> bool:
         return any(first in text and any(special in text for special in specials) for first, specials in self._markers)
+
+
+def _flat(ids: list[int]) -> bytes:
+    from array import array
+
+    return array("I", ids).tobytes()
 
 
 def well_formed(text: str) -> str:
