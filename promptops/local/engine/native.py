@@ -154,7 +154,7 @@ class Native:
         self._abort[0] = b"\1" if wanted else b"\0"
 
     def decode(self, parts: Iterable[Part]) -> str:
-        """Compute; *done*, *full* (no room in the cache), *aborted* or *failed*. Rows come in the order of ``parts``."""
+        """Compute: *done*, *full* (no room in the cache), *aborted* or *failed*. Rows come as ``parts`` do."""
         count = 0
         for part in parts:
             end = count + len(part.tokens)
@@ -231,7 +231,9 @@ class Native:
         """Compute with these of the loaded adapters from now on."""
         if adapters == self._worn:
             return
-        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[path] for path, _ in adapters))
+        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(
+            *(self._adapters[path] for path, _ in adapters)
+        )
         scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
         library.llama_set_adapters_lora(self._context, pointers, len(adapters), scales)
         self._worn = adapters
