@@ -39,20 +39,7 @@ from promptops.testing.tiny_gguf import SMALL, tiny_gguf
 
 PROMPTS = {"short": (150, 60), "long": (150, 600), "prefix": (1000, 60)}
 """Tokens that all prompts share, and those of each document."""
-WORDS = [
-    "river",
-    "rain",
-    "system",
-    "market",
-    "summary",
-    "engine",
-    "village",
-    "harbour",
-    "letter",
-    "winter",
-    "bridge",
-    "question",
-]
+WORDS = ["river", "rain", "system", "market", "summary", "engine", "village", "harbour", "letter", "winter", "bridge"]
 PORT = 18291
 
 
