@@ -174,9 +174,8 @@ class Native:
         address = ctypes.cast(pointer, ctypes.c_void_p).value
         if not count or address is None:
             return np.empty((0, self.vocabulary.size), np.float32)
-        return np.frombuffer(
-            (ctypes.c_float * (count * self.vocabulary.size)).from_address(address), np.float32
-        ).reshape(count, self.vocabulary.size)
+        numbers: Any = (ctypes.c_float * (count * self.vocabulary.size)).from_address(address)
+        return np.frombuffer(numbers, np.float32).reshape(count, self.vocabulary.size)
 
     def vectors(self, parts: Sequence[Part]) -> list[list[float]]:
         """The pooled vectors of whole texts, each of length one; ``parts`` fit one batch, a sequence each."""

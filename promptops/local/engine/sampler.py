@@ -83,9 +83,8 @@ class Sampler:
         return chain
 
     def _constrain(self, grammar: str) -> Any:
-        made = library.llama_sampler_init_grammar(
-            self._native.vocabulary.pointer, grammar.encode("utf-8", "replace"), b"root"
-        )
+        rules = grammar.encode("utf-8", "replace")
+        made = library.llama_sampler_init_grammar(self._native.vocabulary.pointer, rules, b"root")
         if not made or "\0" in grammar or not grammar.strip():
             self.close()
             raise GrammarError("the grammar cannot be read; it needs a rule 'root' and every rule that it names")
