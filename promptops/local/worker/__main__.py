@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 
 _SET_DEATH_SIGNAL = 1
@@ -23,7 +24,14 @@ def main() -> None:
 
     from promptops.local.worker.serving import serve
 
-    serve(given, answers)
+    status = 1
+    try:
+        serve(given, answers)
+        status = 0
+    except Exception:  # noqa: BLE001 - into the log, with everything else
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(status)  # a thread still reads, which Python would wait for
 
 
 def _die_with(parent: int) -> None:

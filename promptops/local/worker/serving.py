@@ -4,7 +4,7 @@ One thread does both; another only reads, so that whoever asks never waits for a
 process even while the native library is busy.
 
 Frames that are asked: ``load`` (first), ``ask``, ``cancel``, ``embed``, ``end``. Frames that are told: ``ready`` or
-``unable``, then ``piece``, ``done``, ``failed``, ``vectors`` by the id of what asked, and ``alive`` while there is work.
+``unable``, then ``piece``, ``done``, ``failed``, ``vectors`` by the id of what asked, and ``alive`` meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from promptops.errors import RejectedError, UsageError
 from promptops.local.grammar import grammar
 from promptops.local.worker.frames import Frame, encode, frames
-from promptops.local.worker.loading import EngineProtocol, Failures, load, request
+from promptops.local.worker.loading import Loaded, load, request
 
 _ALIVE = 1.0
 """Seconds between two signs of life."""
@@ -33,14 +33,14 @@ def serve(given: BinaryIO, answers: BinaryIO) -> None:
     threading.Thread(target=_read, args=(given, inbox), daemon=True).start()
     first = inbox.get()
     try:
-        engine, failures = load(first)
+        loaded = load(first)
     except (RejectedError, UsageError) as failure:
         _tell(answers, {"kind": "unable", "message": str(failure)})
         return
     try:
-        _Serving(engine, failures, inbox, answers).run()
+        _Serving(loaded, inbox, answers).run()
     finally:
-        engine.close()
+        loaded.engine.close()
 
 
 def _read(given: BinaryIO, inbox: queue.SimpleQueue[Frame]) -> None:
@@ -61,11 +61,10 @@ def _tell(answers: BinaryIO, frame: Frame) -> None:
 class _Serving:
     """The loop over one engine."""
 
-    def __init__(
-        self, engine: EngineProtocol, failures: Failures, inbox: queue.SimpleQueue[Frame], answers: BinaryIO
-    ) -> None:
-        self._engine = engine
-        self._failures = failures
+    def __init__(self, loaded: Loaded, inbox: queue.SimpleQueue[Frame], answers: BinaryIO) -> None:
+        self._engine = loaded.engine
+        self._module = loaded.module
+        self._failures = loaded.failures
         self._inbox = inbox
         self._answers = answers
         self._told = time.monotonic()
@@ -98,20 +97,20 @@ class _Serving:
         try:
             match frame["kind"]:
                 case "ask":
-                    self._ask(number, frame)
+                    self._ask(frame)
                 case "cancel":
                     self._engine.cancel(number)
                 case "embed":
                     self._embed(number, frame["texts"])
-        except UsageError as failure:
+        except RejectedError as failure:
             self._failed(number, failure.code, str(failure))
         except self._failures as failure:
             self._failed(number, str(getattr(failure, "code", "engine")), str(failure))
 
-    def _ask(self, number: int, frame: Frame) -> None:
+    def _ask(self, frame: Frame) -> None:
         schema = frame.get("schema")
         rules = None if schema is None else grammar(schema)
-        self._engine.submit(request(number, frame, self._tokens(frame["pieces"]), rules))
+        self._engine.submit(request(self._module, frame, self._tokens(frame["pieces"]), rules))
 
     def _tokens(self, pieces: list[int | str]) -> tuple[int, ...]:
         """Ids as they are, text as plain text: nothing in it becomes a special token."""
