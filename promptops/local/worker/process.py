@@ -100,9 +100,10 @@ class Process:
         for helper in helpers:
             helper.start()
         if child.stdout is not None:
-            for frame in frames(_buffered(child.stdout)):
-                self.last_heard = time.monotonic()
-                self._heard(frame)
+            with _buffered(child.stdout) as stream:
+                for frame in frames(stream):
+                    self.last_heard = time.monotonic()
+                    self._heard(frame)
         status = _waited(child)
         self._outbox.put(None)
         for helper in helpers:
@@ -159,8 +160,9 @@ def _write(child: subprocess.Popen[bytes], outbox: queue.SimpleQueue[Frame | Non
 
 
 def _log(stream: IO[bytes]) -> None:
-    for line in _buffered(stream):
-        _LOG.debug("%s", line.decode("utf-8", "replace").rstrip())
+    with _buffered(stream) as lines:
+        for line in lines:
+            _LOG.debug("%s", line.decode("utf-8", "replace").rstrip())
 
 
 def _how(status: int) -> str:
