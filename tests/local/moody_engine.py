@@ -83,7 +83,7 @@ class Engine:
         return list(text.encode("utf-8", "replace"))
 
     def submit(self, request: Request) -> None:
-        said = bytes(request.tokens).decode("utf-8", "replace")
+        said = bytes(token for token in request.tokens if token < 256).decode("utf-8", "replace")
         if "fail" in said:
             raise EngineError("it was told to fail")
         if "chatter" in said:

@@ -1,0 +1,141 @@
+"""A model file as a chat or embedding model: its window, template and special tokens, and what tells it apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from promptops.errors import UsageError
+from promptops.tokens.header import Header, read
+
+_UNKNOWN, _CONTROL, _DEFINED = 2, 3, 4
+"""Types of tokens that are no text: ggml's numbers for them."""
+_ENDS = ("bos", "eos", "eot", "eom")
+_SAMPLES, _SAMPLE = 64, 4096
+"""So many stretches of so many bytes of the weights tell a model from another with the same header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """Special tokens by their spelling; ``defined`` are those that llama.cpp finds in any text, told to or not."""
+
+    ids: Mapping[str, int]
+    defined: frozenset[str]
+    begin: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What a GGUF file's header says of the model in it; ``context`` is the tokens it was trained on."""
+
+    path: Path
+    architecture: str
+    context: int
+    template: str | None
+    markers: Markers
+    embeds: bool
+    """It gives vectors, and no text."""
+    begins: bool
+    """A prompt of its begins with a token for that, which its template may leave out."""
+    digest: str
+
+
+def model_file(path: str | Path) -> ModelFile:
+    """The model in the file ``path``, by its header and a sample of its weights.
+
+    Raises ``NotFoundError`` or ``UsageError`` in one line for what is no model.
+    """
+    found = Path(path).expanduser().resolve()
+    try:
+        stat = found.stat()
+    except OSError:
+        stat = None
+    return _model_file(found, (stat.st_size, stat.st_mtime_ns) if stat else None)
+
+
+@lru_cache(maxsize=8)
+def _model_file(path: Path, _state: tuple[int, int] | None) -> ModelFile:
+    header = read(path)
+    values = header.values
+    architecture = str(values.get("general.architecture", ""))
+    if not header.tensors:
+        raise UsageError(f"{path} holds a vocabulary and no weights; it can count, and answer nothing")
+    _check_whole(path, header)
+    template = values.get("tokenizer.chat_template")
+    text = template if isinstance(template, str) and template.strip() else None
+    return ModelFile(
+        path=path,
+        architecture=architecture,
+        context=_number(values, f"{architecture}.context_length"),
+        template=text,
+        markers=_markers(values, text or ""),
+        embeds=bool(_number(values, f"{architecture}.pooling_type")),
+        begins=bool(values.get("tokenizer.ggml.add_bos_token", values.get("tokenizer.ggml.model") == "llama")),
+        digest=_digest(path, header),
+    )
+
+
+def _check_whole(path: Path, header: Header) -> None:
+    """A file that ends before its last tensor does would end the process that maps it."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    for tensor in header.tensors:
+        count = 1
+        for side in tensor.shape:
+            count *= side
+        try:
+            block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
+        except (ValueError, KeyError):
+            continue  # the library may know a newer type
+        end = header.data + tensor.offset + count // block * size
+        if end > header.size:
+            raise UsageError(
+                f"{path} is cut short: it has {header.size:,} bytes and tensor {tensor.name} ends at {end:,}; "
+                "get it again"
+            )
+
+
+def _markers(values: Mapping[str, Any], template: str) -> Markers:
+    """Control tokens, those that a chat begins and ends with, and those of a user's that the template writes."""
+    tokens = values.get("tokenizer.ggml.tokens")
+    tokens = tokens if isinstance(tokens, list) else []
+    kinds = values.get("tokenizer.ggml.token_type")
+    kinds = kinds if isinstance(kinds, list) else []
+    ids = {text: number for number, (text, kind) in enumerate(zip(tokens, kinds, strict=False)) if kind == _CONTROL}
+    for number, (text, kind) in enumerate(zip(tokens, kinds, strict=False)):
+        if kind in {_UNKNOWN, _DEFINED} and text in template:
+            ids[text] = number
+    ends = [_number(values, f"tokenizer.ggml.{name}_token_id", -1) for name in _ENDS]
+    spelt = [tokens[number] if 0 <= number < len(tokens) else "" for number in ends]
+    ids |= {text: number for text, number in zip(spelt, ends, strict=True) if text}
+    ids = {text: number for text, number in ids.items() if len(text) > 1}
+    defined = frozenset(text for text, number in ids.items() if number < len(kinds) and kinds[number] == _DEFINED)
+    return Markers(ids, defined, spelt[0], spelt[1])
+
+
+def _number(values: Mapping[str, Any], key: str, default: int = 0) -> int:
+    value = values.get(key, default)
+    return value if isinstance(value, int) else default
+
+
+def digest(path: str | Path) -> str:
+    """What tells the content of a GGUF file (a model, an adapter) from any other's; raises as ``model_file`` does."""
+    return _digest(Path(path), read(Path(path)))
+
+
+def _digest(path: Path, header: Header) -> str:
+    """By content: the same file is the same model wherever it lies, and two fine-tunes with one header are two."""
+    found = hashlib.sha256(header.size.to_bytes(8, "little"))
+    with path.open("rb") as file:
+        found.update(file.read(header.data))
+        weights = max(header.size - header.data - _SAMPLE, 0)
+        for number in range(_SAMPLES):
+            file.seek(header.data + weights * number // (_SAMPLES - 1), os.SEEK_SET)
+            found.update(file.read(_SAMPLE))
+    return found.hexdigest()[:16]
