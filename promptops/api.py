@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from decimal import Decimal
@@ -130,6 +130,22 @@ async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **
 def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
     return _blocking(arun(chain, paths, client, **settings))
+
+
+def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:
+    """A vector for each of ``texts`` by an embedding model (``llama:PATH.gguf``); ``Client.embed`` for scripts.
+
+    Raises what ``Client.embed`` raises.
+    """
+    return _blocking(_embedded(texts if isinstance(texts, str) else list(texts), client))
+
+
+async def _embedded(texts: Sequence[str], client: Client | str) -> list[list[float]]:
+    if isinstance(client, str):
+        with connect(client) as connected:
+            return await _embedded(texts, connected)
+    async with client.in_use():
+        return await client.embed(texts)
 
 
 def template(name: str) -> Template:

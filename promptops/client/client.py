@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
@@ -67,6 +67,16 @@ class Client:
         if door is None:
             door = self._doors[loop] = self._door()
         return await door(call)
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each of ``texts``, in their order.
+
+        Raises ``UsageError`` for an empty text or a model that gives no vectors, ``WindowError`` for a text over its
+        window, ``BudgetError``, ``PriceError``, ``StoreError`` or ``CallError``.
+        """
+        from promptops.client.embedding import Embedder
+
+        return await Embedder(self.backend, self.ledger, self.budget, self._patience, self._heard).embed(texts)
 
     def size(self, prompt: Prompt) -> PromptSize:
         """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""
