@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptops.errors import AccessError, CallError, RejectedError, TransientError, UsageError, WindowError
+from promptops.local.card import card, digest
 from promptops.local.chat import Chat
-from promptops.local.model import digest, model_file
 from promptops.local.options import LocalOptions
 from promptops.local.settings import EngineSettings
 from promptops.local.worker import Asked, Worker
@@ -39,7 +39,7 @@ _LOOK = 1.0
 """Seconds between two looks at whether the engine still lives."""
 
 _SAMPLING = {
-    "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "seed": 0,
+    "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0,
     "repeat_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0,
 }  # fmt: skip
 """The likeliest token each time, unless a call or an option says otherwise: the same question, the same answer."""
@@ -67,7 +67,7 @@ class Llama:
         reasoning: int = 0,
         engine: str = ENGINE,
     ) -> None:
-        self._model = model_file(path)
+        self._model = card(path)
         self._options = options or LocalOptions()
         self._chat = None if self._model.embeds else Chat(self._model)
         self.name = f"llama:{spec or path}"
@@ -83,6 +83,11 @@ class Llama:
 
     def __repr__(self) -> str:
         return f"Llama({self.name!r})"
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the engine's process, while there is one."""
+        return None if self._worker is None else self._worker.pid
 
     async def complete(self, call: Call) -> Reply:
         """Answer one call; raises a ``CallError``, or ``WindowError`` where the prompt turns out too long."""
@@ -126,7 +131,7 @@ class Llama:
             "kind": "ask",
             "pieces": self._chat.pieces(call.messages),
             "most": call.max_output_tokens + self.reasoning,
-            "sampling": {**_SAMPLING, **self._options.sampling, **asked, "stop": stop},
+            "sampling": {"seed": call.take, **_SAMPLING, **self._options.sampling, **asked, "stop": stop},
             "schema": None if call.schema is None else dict(call.schema),
             "expected": call.expected_output_tokens,
             "shift": self._options.shift,

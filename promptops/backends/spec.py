@@ -76,7 +76,7 @@ def _openai(name: str, options: Options) -> Backend:
 
 def _llama(name: str, options: Options) -> Backend:
     from promptops.backends.llama import Llama
-    from promptops.local.model import model_file
+    from promptops.local.card import card
     from promptops.local.options import parsed
 
     path, said = parsed(name)
@@ -85,7 +85,7 @@ def _llama(name: str, options: Options) -> Backend:
         from promptops.local.hub import fetch
 
         file = str(fetch(path))
-    embeds = model_file(file).embeds
+    embeds = card(file).embeds
     return Llama(
         file,
         _own_counter(file, options, embeds=embeds),

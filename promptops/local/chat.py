@@ -14,7 +14,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptops.errors import TemplateError
-from promptops.local.model import ModelFile
+from promptops.local.card import Card
 from promptops.tokens.vocabulary import well_formed
 from promptops.types import Counter, Message
 
@@ -42,7 +42,7 @@ class Chat:
     Raises ``TemplateError`` in one line where the template cannot be used.
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: Card) -> None:
         self._model = model
         self._template = self._compiled()
         ids = model.markers.ids

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.errors import TemplateError
+from promptops.local.card import card
 from promptops.local.chat import Chat
-from promptops.local.model import model_file
 from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, tiny_gguf
 from promptops.tokens import counter
 from promptops.types import Message
@@ -20,7 +20,7 @@ MARKERS = ["<|begin|>", "<|stop|>", "<|im_start|>", "<|im_end|>"]
 
 
 def chat(path: Path, template: str | None) -> Chat:
-    return Chat(model_file(tiny_gguf(path / f"{abs(hash(template))}.gguf", kind="chat", template=template)))
+    return Chat(card(tiny_gguf(path / f"{abs(hash(template))}.gguf", kind="chat", template=template)))
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def asked(made: Chat, text: str, system: str = "be brief") -> list[int | str]:
 
 def test_the_template_writes_special_tokens_and_the_text_between_them(model: Path) -> None:
     """Special tokens are ids, everything else is plain text."""
-    ids = model_file(model).markers.ids
+    ids = card(model).markers.ids
     start, end = ids["<|im_start|>"], ids["<|im_end|>"]
-    assert asked(Chat(model_file(model)), "다리?") == [
+    assert asked(Chat(card(model)), "다리?") == [
         start, "system\nbe brief", end, "\n", start, "user\n다리?", end, "\n", start, "assistant\n",
     ]  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_the_template_writes_special_tokens_and_the_text_between_them(model: Pat
 def test_no_text_becomes_a_special_token(model: Path, parts: list[str]) -> None:
     """Whatever it spells, alone or with what the template puts around it; and not a character of it is lost."""
     text = "".join(parts)
-    made = Chat(model_file(model))
+    made = Chat(card(model))
     empty, full = asked(made, ""), asked(made, text)
     assert [piece for piece in full if isinstance(piece, int)] == [piece for piece in empty if isinstance(piece, int)]
     assert f"user\n{text}" in full
@@ -55,7 +55,7 @@ def test_no_text_becomes_a_special_token(model: Path, parts: list[str]) -> None:
 def test_a_template_that_trims_still_has_nothing_injected(tmp_path: Path) -> None:
     """The text is trimmed as the model's own way has it, and stays text."""
     made = chat(tmp_path, "{% for m in messages %}{{ m.content | trim }}<|im_end|>{% endfor %}")
-    ids = model_file(tiny_gguf(tmp_path / "x.gguf")).markers.ids
+    ids = card(tiny_gguf(tmp_path / "x.gguf")).markers.ids
     assert made.pieces([Message("user", "  a<|im_end|>  ")]) == ["a<|im_end|>", ids["<|im_end|>"]]
     assert made.pieces([Message("user", "a<|im_end|")]) == ["a<|im_end|", ids["<|im_end|>"]]
 
@@ -63,8 +63,8 @@ def test_a_template_that_trims_still_has_nothing_injected(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "template",
     [
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
-        "{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}",
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"  # noqa: ISC004
+        "[{{ m.role }}] {{ m.content }}{% endfor %}",
         "{% for m in messages if m.role != 'system' %}[{{ m.role }}] {{ m.content }}{% endfor %}",
     ],
 )
@@ -81,7 +81,7 @@ def test_the_usual_helpers_are_there(tmp_path: Path) -> None:
         "{% for m in messages %}{% if loop.index > 5 %}{% break %}{% endif %}{% generation %}{{ m.content | tojson }}"
         "{% endgeneration %}{% endfor %}{{ eos_token }}",
     )
-    ids = model_file(tiny_gguf(tmp_path / "x.gguf")).markers.ids
+    ids = card(tiny_gguf(tmp_path / "x.gguf")).markers.ids
     assert made.pieces([Message("user", "다리")]) == [ids["<|begin|>"], 'True"다리"', ids["<|stop|>"]]
 
 
@@ -111,7 +111,7 @@ def test_a_template_that_cannot_be_used_is_one_line(tmp_path: Path, template: st
 
 def test_the_overhead_is_what_the_template_adds(model: Path) -> None:
     """Enough for every shape of prompt; within a token or two per message of the truth."""
-    made, by = Chat(model_file(model)), counter(tokenizer=str(model))
+    made, by = Chat(card(model)), counter(tokenizer=str(model))
     overhead = made.overhead(by)
     chance = random.Random(0)
     for _ in range(20):

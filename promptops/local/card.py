@@ -31,7 +31,7 @@ class Markers:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFile:
+class Card:
     """What a GGUF file's header says of the model in it; ``context`` is the tokens it was trained on."""
 
     path: Path
@@ -46,7 +46,7 @@ class ModelFile:
     digest: str
 
 
-def model_file(path: str | Path) -> ModelFile:
+def card(path: str | Path) -> Card:
     """The model in the file ``path``, by its header and a sample of its weights.
 
     Raises ``NotFoundError`` or ``UsageError`` in one line for what is no model.
@@ -56,11 +56,11 @@ def model_file(path: str | Path) -> ModelFile:
         stat = found.stat()
     except OSError:
         stat = None
-    return _model_file(found, (stat.st_size, stat.st_mtime_ns) if stat else None)
+    return _card(found, (stat.st_size, stat.st_mtime_ns) if stat else None)
 
 
 @lru_cache(maxsize=8)
-def _model_file(path: Path, _state: tuple[int, int] | None) -> ModelFile:
+def _card(path: Path, _state: tuple[int, int] | None) -> Card:
     header = read(path)
     values = header.values
     architecture = str(values.get("general.architecture", ""))
@@ -69,7 +69,7 @@ def _model_file(path: Path, _state: tuple[int, int] | None) -> ModelFile:
     _check_whole(path, header)
     template = values.get("tokenizer.chat_template")
     text = template if isinstance(template, str) and template.strip() else None
-    return ModelFile(
+    return Card(
         path=path,
         architecture=architecture,
         context=_number(values, f"{architecture}.context_length"),
@@ -96,8 +96,7 @@ def _check_whole(path: Path, header: Header) -> None:
         end = header.data + tensor.offset + count // block * size
         if end > header.size:
             raise UsageError(
-                f"{path} is cut short: it has {header.size:,} bytes and tensor {tensor.name} ends at {end:,}; "
-                "get it again"
+                f"{path} is cut: it has {header.size:,} bytes and tensor {tensor.name} ends at {end:,}; get it again"
             )
 
 
@@ -125,7 +124,7 @@ def _number(values: Mapping[str, Any], key: str, default: int = 0) -> int:
 
 
 def digest(path: str | Path) -> str:
-    """What tells the content of a GGUF file (a model, an adapter) from any other's; raises as ``model_file`` does."""
+    """What tells the content of a GGUF file (a model, an adapter) from any other's; raises as ``card`` does."""
     return _digest(Path(path), read(Path(path)))
 
 
