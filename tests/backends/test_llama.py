@@ -292,7 +292,7 @@ def test_vectors_come_from_embedding_models_only(model: Path, tmp_path: Path, mo
         assert (row.key, row.totals.calls, row.totals.input_tokens, row.totals.usd) == ("embed", 1, 7, 0)
         with pytest.raises(UsageError, match="text 2 of 2 is empty"):
             po.embed(["a", " "], connected)
-        with pytest.raises(WindowError, match="text 1 of 1: .* pass the window of 512 by"):
+        with pytest.raises(WindowError, match=r"text 1 of 1: .* pass the window of 512 by"):
             po.embed(["word " * 1000], connected)
         with pytest.raises(UsageError, match="a list of texts"):
             po.embed("a", connected)

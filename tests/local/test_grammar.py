@@ -104,32 +104,13 @@ def test_a_grammar_is_looked_at_before_native_code_sees_it(rules: str, said: str
     assert (said in found) if said and found else found is said
 
 
+KEYWORDS = [
+    "type", "enum", "const", "properties", "required", "items", "prefixItems", "minItems", "maxItems", "anyOf", "oneOf",
+    "allOf", "pattern", "format", "minLength", "maxLength", "minimum", "maximum", "additionalProperties", "$ref", "not",
+]  # fmt: skip
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=5))
 keywords = st.dictionaries(
-    st.sampled_from(
-        [
-            "type",
-            "enum",
-            "const",
-            "properties",
-            "required",
-            "items",
-            "prefixItems",
-            "minItems",
-            "maxItems",
-            "anyOf",
-            "oneOf",
-            "allOf",
-            "pattern",
-            "format",
-            "minLength",
-            "maxLength",
-            "minimum",
-            "maximum",
-            "$ref",
-            "not",
-        ]
-    ),
+    st.sampled_from(KEYWORDS),
     st.recursive(
         st.one_of(scalars, st.sampled_from(["object", "array", "string", "integer", "^a+$", "#", "date"])),
         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
