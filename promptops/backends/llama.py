@@ -25,6 +25,7 @@ from promptops.local.worker import Asked, Worker
 from promptops.local.worker.loading import ENGINE, settings_frame
 from promptops.prices import FREE
 from promptops.store import key
+from promptops.tokens.vocabulary import well_formed
 from promptops.types import Call, Counter, Finish, Listener, Price, Reply, Usage
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Llama:
         self.identity = f"llama:{self._model.digest}{_suffix(self._options)}"
         self.counter = counter
         self.window: int | None = self._window(window)
-        self.overhead = 0 if self._chat is None else self._chat.overhead(counter)
+        self.overhead = 2 if self._chat is None else self._chat.overhead(counter)
         self.reasoning = reasoning
         self.endless = self._options.shift
         self._timeout = timeout
@@ -109,7 +110,9 @@ class Llama:
         """
         if not self._model.embeds:
             raise UsageError(f"{self.name} is a chat model and gives no vectors; name an embedding model")
-        asked = Asked({"kind": "embed", "texts": list(texts)}, hashlib.sha256(repr(texts).encode()).digest())
+        begin, end = self._model.wrap
+        pieces = [[piece for piece in (begin, well_formed(text), end) if piece is not None] for text in texts]
+        asked = Asked({"kind": "embed", "texts": pieces}, hashlib.sha256(repr(pieces).encode()).digest())
         done = await self._answer(asked)
         vectors = [array("f", b64decode(row)).tolist() for row in done["rows"]]
         return vectors, Usage(done["tokens"], 0, 0)
@@ -169,7 +172,7 @@ class Llama:
         match frame["code"]:
             case "window":
                 raise WindowError(line)
-            case "transient":
+            case "engine":
                 raise TransientError(line)
             case _:
                 raise RejectedError(line)

@@ -56,7 +56,7 @@ class Embedder:
     def _size(self, text: str, number: int, of: int) -> int:
         if not isinstance(text, str) or not text.strip():
             raise UsageError(f"text {number} of {of} is empty; there is nothing to embed")
-        tokens = self.backend.counter.count(text)
+        tokens = self.backend.counter.count(text) + self.backend.overhead
         if self.backend.window is not None and tokens > self.backend.window:
             raise WindowError(
                 f"text {number} of {of}: {tokens:,} tokens pass the window of {self.backend.window:,} by "

@@ -43,6 +43,8 @@ class Card:
     """It gives vectors, and no text."""
     begins: bool
     """A prompt of its begins with a token for that, which its template may leave out."""
+    wrap: tuple[int | None, int | None]
+    """The tokens that a text to be embedded begins and ends with, where it does."""
     digest: str
 
 
@@ -77,8 +79,20 @@ def _card(path: Path, _state: tuple[int, int] | None) -> Card:
         markers=_markers(values, text or ""),
         embeds=bool(_number(values, f"{architecture}.pooling_type")),
         begins=bool(values.get("tokenizer.ggml.add_bos_token", values.get("tokenizer.ggml.model") == "llama")),
+        wrap=_wrap(values),
         digest=_digest(path, header),
     )
+
+
+def _wrap(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """By what llama.cpp takes for granted of each kind of vocabulary, unless the header says otherwise."""
+    kind = values.get("tokenizer.ggml.model")
+    both = kind in {"bert", "t5"}
+    begins = values.get("tokenizer.ggml.add_bos_token", both or kind == "llama")
+    ends = values.get("tokenizer.ggml.add_eos_token", both)
+    begin = _number(values, "tokenizer.ggml.cls_token_id", _number(values, "tokenizer.ggml.bos_token_id", -1))
+    end = _number(values, "tokenizer.ggml.seperator_token_id", _number(values, "tokenizer.ggml.eos_token_id", -1))
+    return begin if begins and begin >= 0 else None, end if ends and end >= 0 else None
 
 
 def _check_whole(path: Path, header: Header) -> None:

@@ -11,9 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from promptops.errors import UsageError
 
-class EngineError(Exception):
-    code = "engine"
+
+class EngineError(UsageError):
+    code = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Failed:
 class Engine:
     """Bytes are its tokens; its answer is its prompt's last twelve characters, one a step."""
 
-    bos, add_bos = -1, False
+    begin, add_begin = -1, False
 
     def __init__(self, settings: Any) -> None:
         if "unloadable" in settings.path:
@@ -79,7 +81,7 @@ class Engine:
     def busy(self) -> bool:
         return bool(self._going or self._cancelled)
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, special: bool = False) -> list[int]:
         return list(text.encode("utf-8", "replace"))
 
     def submit(self, request: Request) -> None:

@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from promptops.errors import RejectedError, UsageError
+from promptops.errors import UsageError
 from promptops.local.settings import EngineSettings, Lora
 from promptops.local.worker.frames import Frame
 
 ENGINE = "promptops.local.engine"
-"""The module that has ``Engine``, ``Request`` and ``EngineError``."""
+"""The module that has ``Engine`` and ``Request``."""
 
 
 class EngineProtocol(Protocol):
@@ -21,10 +21,10 @@ class EngineProtocol(Protocol):
 
     busy: bool
     window: int
-    bos: int
-    add_bos: bool
+    begin: int
+    add_begin: bool
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, special: bool = False) -> list[int]:
         """Ids of a text."""
         ...
 
@@ -33,7 +33,7 @@ class EngineProtocol(Protocol):
         ...
 
     def cancel(self, number: int) -> None:
-        """End one at once."""
+        """End one at once; from any thread."""
         ...
 
     def step(self) -> Sequence[Any]:
@@ -51,23 +51,19 @@ class EngineProtocol(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine, the module that it is from, and what it raises."""
+    """An engine, and the module that it is from."""
 
     engine: EngineProtocol
     module: Any
-    failures: tuple[type[Exception], ...]
 
 
 def load(frame: Frame) -> Loaded:
-    """The engine that a ``load`` frame asks for; raises ``UsageError`` or ``RejectedError`` in one line."""
+    """The engine that a ``load`` frame asks for; raises ``UsageError`` in one line."""
     try:
         module = import_module(frame["engine"])
     except ImportError as failure:
         raise UsageError(f"local models need an extra: pip install 'promptops[local]' ({failure})") from None
-    try:
-        return Loaded(module.Engine(_settings(frame["settings"])), module, (module.EngineError,))
-    except module.EngineError as failure:
-        raise RejectedError(" ".join(str(failure).split())) from None
+    return Loaded(module.Engine(_settings(frame["settings"])), module)
 
 
 def settings_frame(settings: EngineSettings) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class Process:
         """Whether this process started it; one that was forked off did not, whatever its memory says."""
         return self._owner == os.getpid()
 
+    @property
+    def debug(self) -> bool:
+        """Whether anybody wants to know what native code prints."""
+        return _LOG.isEnabledFor(logging.DEBUG)
+
     def tell(self, frame: Frame) -> None:
         """Send a frame; never waits."""
         self._outbox.put(frame)

@@ -9,10 +9,12 @@ Frames that are asked: ``load`` (first), ``ask``, ``cancel``, ``embed``, ``end``
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
 import time
+from array import array
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +23,7 @@ from typing import Any, BinaryIO
 from promptops.errors import RejectedError, UsageError
 from promptops.local.grammar import grammar
 from promptops.local.worker.frames import Frame, encode, frames
-from promptops.local.worker.loading import Loaded, load, request
+from promptops.local.worker.loading import EngineProtocol, Loaded, load, request
 
 _ALIVE = 1.0
 """Seconds between two signs of life."""
@@ -29,23 +31,35 @@ _ALIVE = 1.0
 
 def serve(given: BinaryIO, answers: BinaryIO) -> None:
     """Serve until ``end`` is asked or ``given`` ends."""
+    asked = frames(given)
+    first = next(asked, None)
+    if first is None:
+        return
+    if first["debug"]:
+        logging.basicConfig(level=logging.DEBUG, format="%(message)s")  # which goes to the other end's log
     inbox: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(given, inbox), daemon=True).start()
-    first = inbox.get()
+    engines: list[EngineProtocol] = []
+    threading.Thread(target=_read, args=(asked, inbox, engines), daemon=True).start()
     try:
         loaded = load(first)
-    except (RejectedError, UsageError) as failure:
-        _tell(answers, {"kind": "unable", "message": str(failure)})
+    except UsageError as failure:
+        _tell(answers, {"kind": "unable", "message": " ".join(str(failure).split())})
         return
+    engines.append(loaded.engine)
     try:
         _Serving(loaded, inbox, answers).run()
     finally:
         loaded.engine.close()
 
 
-def _read(given: BinaryIO, inbox: queue.SimpleQueue[Frame]) -> None:
-    """Hand on every frame; whoever asks is gone when there are no more, so there is nobody to end properly for."""
-    for frame in frames(given):
+def _read(asked: Iterator[Frame], inbox: queue.SimpleQueue[Frame], engines: list[EngineProtocol]) -> None:
+    """Hand on every frame, a cancel at once too, since the engine may be computing just that call.
+
+    Whoever asks is gone when there are no more frames, so there is nobody to end properly for.
+    """
+    for frame in asked:
+        if frame["kind"] == "cancel" and engines:
+            engines[0].cancel(frame["id"])
         inbox.put(frame)
         if frame["kind"] == "end":
             return
@@ -64,7 +78,6 @@ class _Serving:
     def __init__(self, loaded: Loaded, inbox: queue.SimpleQueue[Frame], answers: BinaryIO) -> None:
         self._engine = loaded.engine
         self._module = loaded.module
-        self._failures = loaded.failures
         self._inbox = inbox
         self._answers = answers
         self._told = time.monotonic()
@@ -102,10 +115,9 @@ class _Serving:
                     self._engine.cancel(number)
                 case "embed":
                     self._embed(number, frame["texts"])
-        except RejectedError as failure:
-            self._failed(number, failure.code, str(failure))
-        except self._failures as failure:
-            self._failed(number, str(getattr(failure, "code", "engine")), str(failure))
+        except (RejectedError, UsageError) as failure:
+            message = " ".join(str(failure).split())
+            self._tell({"kind": "failed", "id": number, "code": failure.code, "message": message})
 
     def _ask(self, frame: Frame) -> None:
         schema = frame.get("schema")
@@ -117,24 +129,16 @@ class _Serving:
         engine = self._engine
         found: list[int] = []
         for piece in pieces:
-            found += [piece] if isinstance(piece, int) else engine.tokenize(piece, special=False)
-        if engine.add_bos and engine.bos >= 0 and found[:1] != [engine.bos]:
-            found.insert(0, engine.bos)
+            found += [piece] if isinstance(piece, int) else engine.tokenize(piece)
+        if engine.add_begin and engine.begin >= 0 and found[:1] != [engine.begin]:
+            found.insert(0, engine.begin)
         return tuple(found)
 
-    def _embed(self, number: int, texts: list[str]) -> None:
-        from array import array
-
-        lists = [list(self._wrapped(text)) for text in texts]
+    def _embed(self, number: int, texts: list[list[int | str]]) -> None:
+        lists = [list(self._tokens(pieces)) for pieces in texts]
         vectors = self._engine.embed(lists)
         rows = [b64encode(array("f", vector).tobytes()).decode() for vector in vectors]
         self._tell({"kind": "vectors", "id": number, "rows": rows, "tokens": sum(map(len, lists))})
-
-    def _wrapped(self, text: str) -> tuple[int, ...]:
-        return self._tokens([text])
-
-    def _failed(self, number: int, code: str, message: str) -> None:
-        self._tell({"kind": "failed", "id": number, "code": code, "message": message})
 
     def _tell(self, frame: Frame) -> None:
         self._told = time.monotonic()

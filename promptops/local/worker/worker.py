@@ -135,7 +135,7 @@ class Worker:
         )
         started.append(process)
         self._process = process
-        process.tell(self._load)
+        process.tell({**self._load, "debug": process.debug})
         weakref.finalize(self, process.let_go).atexit = False
         return process
 
