@@ -6,6 +6,7 @@ PromptopsError
 │   ├── TemplateError     a template or its inputs are wrong: file, line, mend
 │   ├── ChainError        a chain file is wrong: file, line, mend
 │   ├── TokenizerError    no tokenizer is known for a model, or a vocabulary cannot be read
+│   ├── EngineError       a local model cannot be loaded or run as asked
 │   ├── WindowError       a prompt cannot fit the model's window, or the window is unknown
 │   └── PriceError        a cap in US dollars on a model whose price is unknown
 ├── DocumentError         one document cannot be read or decoded (the run goes on)
@@ -63,6 +64,12 @@ class TokenizerError(UsageError):
     """No tokenizer is known for a model, or a vocabulary cannot be read."""
 
     code = "tokenizer"
+
+
+class EngineError(UsageError):
+    """A local model cannot be loaded, or not run as asked."""
+
+    code = "engine"
 
 
 class WindowError(UsageError):
