@@ -72,9 +72,12 @@ def connect(
 def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:
     """One chain over some documents by one backend.
 
-    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown.
+    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown,
+    ``UsageError`` where it is an embedding model.
     """
     loaded = chains.load(chain)
+    if not getattr(model, "answers", True):
+        raise UsageError(f"{model.name} is an embedding model: it gives vectors (po.embed) and no answers")
     if model.window is None:
         raise WindowError(f"the window of {model.name} is not known; say it in tokens with --window N (window=N)")
     measures = Model(model.counter, model.window, model.overhead, model.reasoning)

@@ -77,6 +77,7 @@ class Llama:
         self.window: int | None = self._window(window)
         self.overhead = 2 if self._chat is None else self._chat.overhead(counter)
         self.reasoning = reasoning
+        self.answers = not self._model.embeds
         self.endless = self._options.shift
         self._timeout = timeout
         self._engine = engine
@@ -124,7 +125,7 @@ class Llama:
 
     def _frame(self, call: Call) -> Frame:
         if self._chat is None:
-            raise AccessError(f"{self.name} is an embedding model: it gives vectors (client.embed), no answers")
+            raise AccessError(f"{self.name} is an embedding model: it gives vectors (po.embed) and no answers")
         sampling = call.sampling
         said = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
         asked = {name: value for name, value in said.items() if value is not None}

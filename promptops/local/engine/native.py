@@ -229,7 +229,9 @@ class Native:
         """Compute with these of the loaded adapters from now on."""
         if adapters == self._worn:
             return
-        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(*(self._adapters[path] for path, _ in adapters))
+        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(
+            *(self._adapters[path] for path, _ in adapters)
+        )
         scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
         library.llama_set_adapters_lora(self._context, pointers, len(adapters), scales)
         self._worn = adapters

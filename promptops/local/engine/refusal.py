@@ -26,7 +26,9 @@ def refusal(native: Native, settings: EngineSettings, request: Request) -> Faile
     if problem is not None:
         return Failed(request.id, "rejected", problem)
     if len(request.tokens) >= native.window:
-        said = f"the prompt has {len(request.tokens)} tokens, and together with an answer {native.window} fit the window"
+        said = (
+            f"the prompt has {len(request.tokens)} tokens, and together with an answer {native.window} fit the window"
+        )
         return Failed(request.id, "window", said)
     return None
 

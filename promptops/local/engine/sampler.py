@@ -77,9 +77,7 @@ class Sampler:
             if request.min_p > 0:
                 steps.append(library.llama_sampler_init_min_p(request.min_p, 1))
             steps.append(library.llama_sampler_init_temp(request.temperature))
-        steps.append(
-            library.llama_sampler_init_greedy() if self._greedy else library.llama_sampler_init_dist(seed)
-        )
+        steps.append(library.llama_sampler_init_greedy() if self._greedy else library.llama_sampler_init_dist(seed))
         for step in steps:
             library.llama_sampler_chain_add(chain, step)
         return chain

@@ -43,7 +43,8 @@ def serve(given: BinaryIO, answers: BinaryIO) -> None:
     try:
         loaded = load(first)
     except UsageError as failure:
-        _tell(answers, {"kind": "unable", "message": " ".join(str(failure).split())})
+        message = " ".join(str(failure).split()).removeprefix(f"{first['settings']['path']}: ")
+        _tell(answers, {"kind": "unable", "message": message})
         return
     engines.append(loaded.engine)
     try:

@@ -191,7 +191,7 @@ class Worker:
         """Which error the death is to those in flight; every call would meet one that no load survives."""
         unable, self._unable = self._unable, None
         if unable is not None:
-            return lambda: AccessError(f"{self._name}: cannot be loaded: {unable}")
+            return lambda: AccessError(f"{self._name}: {unable}")
         self._failed_starts += not self._ready
         if self._failed_starts >= _STARTS:
             return lambda: AccessError(f"{self._name}: cannot be loaded: its process {how}, {_STARTS} times")
