@@ -26,8 +26,8 @@ class EngineSettings:
     ``micro_batch`` the most that are computed at once. ``key_type`` and ``value_type`` are of ``CACHE_TYPES``.
     ``prefix_folder`` keeps computed prefixes across runs, nowhere where ``None``. ``lookup`` is the most tokens that
     prompt-lookup guesses ahead (0: none). ``embeddings`` asks for vectors instead of text. ``repack`` lets the library
-    lay weights out for this processor (``use_extra_bufts``), where it is faster; it has to be off where the processor
-    announces AMX and faults on it, as some virtual machines do.
+    lay weights out for this processor (``use_extra_bufts``), where it is faster; it has to be off where the library
+    was compiled for AMX tiles and dies of them, as some compilers make it.
 
     ``promptops.local.memory.defaults`` fills these from the machine and the model's header.
     """

@@ -1,26 +1,17 @@
-"""The vocabulary inside a GGUF model file, read from its header; the weights are never touched.
-
-The header is a list of keys with typed values (the GGUF specification, version 2 and 3, in the ggml repository).
-"""
+"""The vocabulary inside a GGUF model file, read from its header; the weights are never touched."""
 
 from __future__ import annotations
 
 import json
-import mmap
-import struct
 from typing import TYPE_CHECKING, Any
 
-from promptops.errors import TokenizerError
+from promptops.errors import NotFoundError, TokenizerError, UsageError
+from promptops.tokens.header import read
 from promptops.tokens.vocabulary import Listed, Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAGIC = b"GGUF"
-_VERSIONS = (2, 3)
-_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
-_LIMIT = 1 << 24
 _OTHERWISE = "pass its tokenizer.json as --tokenizer, or a name such as gemma3"
 _CONTROL = (2, 3, 4)
 """Token types that are no text: unknown, control, added by a user."""
@@ -111,74 +102,14 @@ def _pieces(path: Path, tokens: list[str], values: dict[str, Any]) -> Vocabulary
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The header's keys that describe the vocabulary."""
+    """The header's keys."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Header(data).values()
-    except OSError as error:
-        raise TokenizerError(f"cannot read the tokenizer {path}: {error.strerror or error}") from None
-    except (ValueError, struct.error, IndexError, UnicodeDecodeError) as error:
-        raise TokenizerError(f"{path} is not a GGUF file: {_line(error)}") from None
+        return read(path).values
+    except NotFoundError:
+        raise TokenizerError(f"cannot read the tokenizer {path}: it is not there") from None
+    except UsageError as error:
+        raise TokenizerError(str(error)) from None
 
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-class _Header:
-    """Reads values one after another."""
-
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data = data
-        self._at = 0
-
-    def values(self) -> dict[str, Any]:
-        """All values under ``tokenizer.``."""
-        if self._data[:4] != _MAGIC:
-            raise ValueError("it does not begin with GGUF")
-        self._at = 4
-        version = self._number("I")
-        if version not in _VERSIONS:
-            raise ValueError(f"its version {version} is not 2 or 3")
-        self._number("Q")
-        found = {}
-        for _ in range(self._size()):
-            key = self._string()
-            value = self._value(self._number("I"))
-            if key.startswith("tokenizer."):
-                found[key] = value
-        return found
-
-    def _value(self, kind: int) -> Any:
-        if kind == _STRING:
-            return self._string()
-        if kind == _ARRAY:
-            inner, count = self._number("I"), self._size()
-            if inner in _NUMBERS:
-                return self._numbers(_NUMBERS[inner], count)
-            return [self._value(inner) for _ in range(count)]
-        if kind not in _NUMBERS:
-            raise ValueError(f"a value has the unknown type {kind}")
-        return self._number(_NUMBERS[kind])
-
-    def _number(self, code: str) -> Any:
-        return self._numbers(code, 1)[0]
-
-    def _numbers(self, code: str, count: int) -> list[Any]:
-        layout = struct.Struct(f"<{count}{code}")
-        found = layout.unpack_from(self._data, self._at)
-        self._at += layout.size
-        return list(found)
-
-    def _size(self) -> int:
-        size = int(self._number("Q"))
-        if size > _LIMIT:
-            raise ValueError(f"it claims {size} values")
-        return size
-
-    def _string(self) -> str:
-        size = int(self._number("Q"))
-        start, self._at = self._at, self._at + size
-        if self._at > len(self._data):
-            raise ValueError("it ends inside its header")
-        return self._data[start : self._at].decode("utf-8", "replace")

@@ -17,6 +17,7 @@ import pytest
 import promptops as po
 from promptops.backends.llama import Llama
 from promptops.errors import AccessError, RejectedError, WindowError
+from promptops.local.options import LocalOptions
 from promptops.testing.tiny_gguf import tiny_gguf
 from promptops.tokens import counter
 from promptops.types import Call, Message, Sampling
@@ -50,6 +51,11 @@ def sure(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(text: str, most: int = 12, **more: Any) -> Call:
     return Call((Message("system", "be brief"), Message("user", text)), most, **more)
+
+
+def local(path: Path, **more: Any) -> Llama:
+    """The backend, on one thread: the tests share their processor."""
+    return Llama(path, counter(tokenizer=str(path)), options=LocalOptions({"threads": 1}), **more)
 
 
 def answered(spec: str, *calls: Call) -> list[Any]:
@@ -107,7 +113,7 @@ def test_a_schema_without_a_grammar_is_refused_and_the_others_go_on(model: Path)
 
 def test_a_killed_engine_is_started_again_and_the_run_goes_on(model: Path) -> None:
     """Every document is answered; what was in flight is sent twice."""
-    made = Llama(model, counter(tokenizer=str(model)))
+    made = local(model)
     done = threading.Event()
 
     def kill() -> None:
@@ -136,7 +142,7 @@ def test_a_prompt_over_the_window_is_an_error_that_says_so(model: Path) -> None:
     spec = f"llama:{model},threads=1,sequences=1,context=256"
     (refused,) = answered(spec, call("word " * 300))
     assert isinstance(refused, WindowError)
-    made = Llama(model, counter(tokenizer=str(model)), window=256)
+    made = local(model, window=256)
     with pytest.raises(WindowError, match=f"llama:{model}: "):
         asyncio.run(_alone(made, call("word " * 300)))
 
