@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 import time
 from array import array
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from promptops.errors import AccessError, CallError, RejectedError, TransientError, UsageError, WindowError
 from promptops.local.card import card, digest
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 WINDOW = 8_192
 """Tokens per call where nobody says how many: few models are worse for it, and 8 calls at once fit most machines."""
 
+SEQUENCES = 8
+"""Calls decoded together: beyond that a processor gains little."""
+
 _LOOK = 1.0
 """Seconds between two looks at whether the engine still lives."""
 
@@ -55,6 +59,7 @@ class Llama:
     """
 
     price: Price | None = FREE
+    window: int | None
 
     def __init__(
         self,
@@ -74,7 +79,7 @@ class Llama:
         self.name = f"llama:{spec or path}"
         self.identity = f"llama:{self._model.digest}{_suffix(self._options)}"
         self.counter = counter
-        self.window: int | None = self._window(window)
+        self.window = self._window(window)
         self.overhead = 2 if self._chat is None else self._chat.overhead(counter)
         self.reasoning = reasoning
         self.answers = not self._model.embeds
@@ -82,6 +87,7 @@ class Llama:
         self._timeout = timeout
         self._engine = engine
         self._worker: Worker | None = None
+        self._starting = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Llama({self.name!r})"
@@ -144,14 +150,14 @@ class Llama:
 
     async def _answer(self, asked: Asked) -> Frame:
         """Ask, and tell the engine where nobody waits for the answer any more."""
-        worker = self._worker or self._started()
+        worker = self._worker or await self._started()
         worker.ask(asked)
         future = asyncio.wrap_future(asked.answer)
         try:
             await self._done(future, worker)
         except BaseException:
+            asked.answer.cancel()
             worker.cancel(asked)
-            future.cancel()
             raise
         return self._read(future.result())
 
@@ -178,17 +184,41 @@ class Llama:
             case _:
                 raise RejectedError(line)
 
-    def _started(self) -> Worker:
-        """The worker, which starts its process with the first call."""
-        settings = self._settings()
-        load = {"kind": "load", "engine": self._engine, "settings": settings_frame(settings)}
-        self._worker = Worker(load, self.name)
-        return self._worker
+    async def _started(self) -> Worker:
+        """The worker, which starts its process with the first call; ``AccessError`` where the model does not fit."""
+        if self._worker is None:
+            try:
+                await asyncio.to_thread(self._start)
+            except UsageError as failure:
+                raise AccessError(f"{self.name}: {failure}") from None
+        return cast("Worker", self._worker)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._worker is None:
+                settings = settings_frame(self._settings())
+                self._worker = Worker({"kind": "load", "engine": self._engine, "settings": settings}, self.name)
 
     def _settings(self) -> EngineSettings:
-        window = min(self.window or WINDOW, self._model.context or WINDOW)
-        settings = EngineSettings(str(self._model.path), context=window, embeddings=self._model.embeds)
-        return replace(settings, **{**self._options.engine, "context": window})
+        """What this machine does best, and what was said; as many sequences as its memory holds, where nobody says."""
+        from promptops.local.memory import check, defaults
+        from promptops.local.model import model
+
+        said = self._options.engine
+        good = defaults(model(self._model.path))
+        settings = EngineSettings(
+            good.path, threads=good.threads, repack=good.repack, sequences=SEQUENCES, embeddings=self._model.embeds
+        )
+        settings = replace(settings, **{**said, "context": self.window})
+        if "flash_attention" not in said and settings.value_type not in {"f16", "bf16", "f32"}:
+            settings = replace(settings, flash_attention=True)  # which such values need
+        while "sequences" not in said and settings.sequences > 1:
+            with suppress(UsageError):
+                check(settings)
+                return settings
+            settings = replace(settings, sequences=settings.sequences // 2)
+        check(settings)
+        return settings
 
     def _window(self, asked: int | None) -> int:
         """As asked, by the option ``context`` or by default; never more than the model was trained on."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptops.errors import UsageError
+from promptops.local.model import model
 from promptops.tokens.header import Header, read
 
 _UNKNOWN, _CONTROL, _DEFINED = 2, 3, 4
@@ -32,10 +33,12 @@ class Markers:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a GGUF file's header says of the model in it; ``context`` is the tokens it was trained on."""
+    """What a GGUF file's header says of how to talk to the model in it.
+
+    ``context`` is the tokens it was trained on, 0 where that is not said.
+    """
 
     path: Path
-    architecture: str
     context: int
     template: str | None
     markers: Markers
@@ -63,24 +66,21 @@ def card(path: str | Path) -> Card:
 
 @lru_cache(maxsize=8)
 def _card(path: Path, _state: tuple[int, int] | None) -> Card:
-    header = read(path)
+    found, header = model(path), read(path)
     values = header.values
-    architecture = str(values.get("general.architecture", ""))
-    if not header.tensors:
+    if not found.weights:
         raise UsageError(f"{path} holds a vocabulary and no weights; it can count, and answer nothing")
-    _check_whole(path, header)
     template = values.get("tokenizer.chat_template")
     text = template if isinstance(template, str) and template.strip() else None
     return Card(
         path=path,
-        architecture=architecture,
-        context=_number(values, f"{architecture}.context_length"),
+        context=found.context,
         template=text,
         markers=_markers(values, text or ""),
-        embeds=bool(_number(values, f"{architecture}.pooling_type")),
+        embeds=not found.causal or bool(_number(values, f"{found.architecture}.pooling_type")),
         begins=bool(values.get("tokenizer.ggml.add_bos_token", values.get("tokenizer.ggml.model") == "llama")),
         wrap=_wrap(values),
-        digest=_digest(path, header),
+        digest=_digest(path, header, found.file),
     )
 
 
@@ -93,25 +93,6 @@ def _wrap(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
     begin = _number(values, "tokenizer.ggml.cls_token_id", _number(values, "tokenizer.ggml.bos_token_id", -1))
     end = _number(values, "tokenizer.ggml.seperator_token_id", _number(values, "tokenizer.ggml.eos_token_id", -1))
     return begin if begins and begin >= 0 else None, end if ends and end >= 0 else None
-
-
-def _check_whole(path: Path, header: Header) -> None:
-    """A file that ends before its last tensor does would end the process that maps it."""
-    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
-    for tensor in header.tensors:
-        count = 1
-        for side in tensor.shape:
-            count *= side
-        try:
-            block, size = GGML_QUANT_SIZES[GGMLQuantizationType(tensor.kind)]
-        except (ValueError, KeyError):
-            continue  # the library may know a newer type
-        end = header.data + tensor.offset + count // block * size
-        if end > header.size:
-            raise UsageError(
-                f"{path} is cut: it has {header.size:,} bytes and tensor {tensor.name} ends at {end:,}; get it again"
-            )
 
 
 def _markers(values: Mapping[str, Any], template: str) -> Markers:
@@ -139,12 +120,13 @@ def _number(values: Mapping[str, Any], key: str, default: int = 0) -> int:
 
 def digest(path: str | Path) -> str:
     """What tells the content of a GGUF file (a model, an adapter) from any other's; raises as ``card`` does."""
-    return _digest(Path(path), read(Path(path)))
+    header = read(Path(path))
+    return _digest(Path(path), header, header.size)
 
 
-def _digest(path: Path, header: Header) -> str:
+def _digest(path: Path, header: Header, size: int) -> str:
     """By content: the same file is the same model wherever it lies, and two fine-tunes with one header are two."""
-    found = hashlib.sha256(header.size.to_bytes(8, "little"))
+    found = hashlib.sha256(size.to_bytes(8, "little"))
     with path.open("rb") as file:
         found.update(file.read(header.data))
         weights = max(header.size - header.data - _SAMPLE, 0)

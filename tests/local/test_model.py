@@ -119,16 +119,16 @@ def test_a_killed_engine_is_started_again_and_the_run_goes_on(model: Path) -> No
     def kill() -> None:
         while not done.wait(0.005):
             if made.pid is not None:
-                time.sleep(0.3)
+                time.sleep(0.2)
                 if made.pid is not None:
                     os.kill(made.pid, signal.SIGKILL)
                 return
 
     killer = threading.Thread(target=kill)
     killer.start()
-    sources = [po.Source(str(number), text=f"River {number} runs under a bridge. " * 90) for number in range(8)]
+    sources = [po.Source(str(number), text=f"River {number} runs under a bridge. " * 60) for number in range(6)]
     with po.connect(made) as client:
-        result = po.run("summarize", sources, client, words=30, corpus=False)
+        result = po.run("summarize", sources, client, words=20, corpus=False)
         rows = client.ledger.rows("run")
     done.set()
     killer.join()

@@ -99,9 +99,11 @@ class Worker:
         """End the process unless calls of others are in flight; the next call starts another. Waits for it."""
         with self._lock:
             process = self._process
-            if process is None or ((self._going or self._waiting) and not even_busy):
+            busy = any(not asked.answer.done() for asked in (*self._going.values(), *self._waiting))
+            if process is None or (busy and not even_busy):
                 return
             self._process = None
+            self._going.clear()  # those that are left are cancelled, and the engine has not said so yet
         process.close()
 
     def forget(self) -> None:
