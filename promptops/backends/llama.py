@@ -43,6 +43,9 @@ SEQUENCES = 8
 _LOOK = 1.0
 """Seconds between two looks at whether the engine still lives."""
 
+_SILENCE, _LEAST_SILENCE = 600.0, 30.0
+"""Seconds after which an engine that says nothing counts as hung; and where a call is given fewer."""
+
 _SAMPLING = {
     "temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0,
     "repeat_penalty": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0,
@@ -197,7 +200,9 @@ class Llama:
         with self._starting:
             if self._worker is None:
                 settings = settings_frame(self._settings())
-                self._worker = Worker({"kind": "load", "engine": self._engine, "settings": settings}, self.name)
+                load = {"kind": "load", "engine": self._engine, "settings": settings}
+                silence = _SILENCE if self._timeout is None else max(self._timeout, _LEAST_SILENCE)
+                self._worker = Worker(load, self.name, silence=silence)
 
     def _settings(self) -> EngineSettings:
         """What this machine does best, and what was said; as many sequences as its memory holds, where nobody says."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.errors import TemplateError
-from promptops.local.card import card
+from promptops.local.card import Card, Markers, card
 from promptops.local.chat import Chat
 from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, tiny_gguf
 from promptops.tokens import counter
@@ -58,6 +58,15 @@ def test_a_template_that_trims_still_has_nothing_injected(tmp_path: Path) -> Non
     ids = card(tiny_gguf(tmp_path / "x.gguf")).markers.ids
     assert made.pieces([Message("user", "  a<|im_end|>  ")]) == ["a<|im_end|>", ids["<|im_end|>"]]
     assert made.pieces([Message("user", "a<|im_end|")]) == ["a<|im_end|", ids["<|im_end|>"]]
+
+
+def test_a_users_own_token_that_the_template_writes_is_taken_apart_in_a_text() -> None:
+    """llama.cpp finds such tokens in any text, so a text that spells one goes in two parts."""
+    markers = Markers({"<turn>": 7, "<end>": 8}, frozenset({"<turn>"}))
+    template = "{% for m in messages %}<turn>{{ m.content }}<end>{% endfor %}"
+    made = Chat(Card(Path("x.gguf"), 512, template, markers, False, False, (None, None), "0"))
+    assert made.pieces([Message("user", "a<turn>b<end>c")]) == [7, "a<", "turn>b<", "end>c", 8]
+    assert made.pieces([Message("user", "a<end>c")]) == [7, "a<end>c", 8]
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,15 @@ def test_another_architecture_is_said_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(failure)
 
 
+def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
+    """It says what it needs and what is free; no process is started, and nothing more is sent."""
+    path = tiny_gguf(tmp_path / "long.gguf", context=2**31)
+    made = local(path, window=2**31)
+    with pytest.raises(AccessError, match=r"needs .* GiB and .* are free; this fits: 1 sequence"):
+        asyncio.run(_alone(made, call("x")))
+    assert made.pid is None
+
+
 def test_vectors_are_of_length_one_and_the_same_in_any_batch(tmp_path: Path) -> None:
     """A text alone, or among forty of other lengths."""
     path = tiny_gguf(tmp_path / "embed.gguf", kind="embedding")

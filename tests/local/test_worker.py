@@ -75,7 +75,7 @@ def moody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker(load(), "llama:model.gguf")
+    made = Worker(load(), "llama:model.gguf", silence=60)
     yield made
     made.close(even_busy=True)
 
@@ -210,10 +210,10 @@ def test_what_the_engine_refuses_fails_that_call_only(worker: Worker) -> None:
 
 def test_a_model_that_cannot_be_loaded_is_an_error_that_stops() -> None:
     """Every call would fail the same way; so would every start after two that ended in a crash."""
-    worker = Worker(load("unloadable.gguf"), "llama:unloadable.gguf")
+    worker = Worker(load("unloadable.gguf"), "llama:unloadable.gguf", silence=60)
     with pytest.raises(AccessError, match=r"llama:unloadable\.gguf: it is not to be loaded"):
         ask(worker, "x")[0].result(PATIENCE)
-    deadly = Worker(load("deadly.gguf"), "llama:deadly.gguf")
+    deadly = Worker(load("deadly.gguf"), "llama:deadly.gguf", silence=60)
     with pytest.raises(TransientError, match="was ended by SIGABRT while it loaded the model"):
         ask(deadly, "x")[0].result(PATIENCE)
     with pytest.raises(AccessError, match="2 times"):
@@ -226,7 +226,7 @@ import sys, time
 sys.path.insert(0, {here!r})
 from test_worker import ask, load
 from promptops.local.worker import Worker
-worker = Worker(load(), "llama:model.gguf")
+worker = Worker(load(), "llama:model.gguf", silence=60)
 (answer,) = ask(worker, {text!r})
 quick, = ask(worker, "quick") if {text!r} == "slow" else (None,)
 while worker.pid is None or (quick and not quick.done()): time.sleep(.01)
@@ -297,7 +297,7 @@ def test_a_forked_process_has_a_worker_of_its_own() -> None:
 
 def test_a_worker_that_nobody_has_any_more_ends(worker: Worker) -> None:
     """Without being closed."""
-    lost = Worker(load(), "llama:model.gguf")
+    lost = Worker(load(), "llama:model.gguf", silence=60)
     assert outcome(ask(lost, "x")[0]) == "x"
     pid = lost.pid
     assert pid is not None

@@ -104,17 +104,24 @@ class Process:
         ]
         for helper in helpers:
             helper.start()
-        if child.stdout is not None:
-            with _buffered(child.stdout) as stream:
-                for frame in frames(stream):
-                    self.last_heard = time.monotonic()
-                    self._heard(frame)
+        try:
+            self._listen(child)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may wait for it for good
+            _LOG.exception("the local engine's process cannot be understood")
+            child.kill()
         status = _waited(child)
         self._outbox.put(None)
         for helper in helpers:
             helper.join()
         _close(child)
         self._over("was closed" if self._ending else _how(status))
+
+    def _listen(self, child: subprocess.Popen[bytes]) -> None:
+        if child.stdout is not None:
+            with _buffered(child.stdout) as stream:
+                for frame in frames(stream):
+                    self.last_heard = time.monotonic()
+                    self._heard(frame)
 
     def _over(self, how: str) -> None:
         self._died(how)

@@ -46,7 +46,7 @@ class Worker:
     seconds without a sign of life after which a process with calls in flight counts as hung.
     """
 
-    def __init__(self, load: Frame, name: str, *, silence: float = 600.0) -> None:
+    def __init__(self, load: Frame, name: str, *, silence: float) -> None:
         self._load = load
         self._name = name
         self.silence = silence
