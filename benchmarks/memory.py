@@ -30,21 +30,21 @@ LEFT = 8
 
 
 def cases(repack: bool) -> list[tuple[Weights, EngineSettings]]:
-    plain = EngineSettings("", context=2048, sequences=1, repack=repack)
+    plain = EngineSettings("", context=1024, sequences=1, repack=repack)
     small = replace(plain, key_type="q8_0", value_type="q8_0", flash_attention=True)
     return [
         ("Q4_0", plain),
-        ("Q4_0", replace(plain, repack=False, context=1024)),
-        ("Q4_0", replace(plain, mmap=False)),
-        ("Q4_0", replace(plain, context=512, sequences=8)),
-        ("Q4_0", replace(plain, context=1024, sequences=16)),
-        ("Q8_0", replace(plain, context=512, sequences=2)),
+        ("Q4_0", replace(plain, repack=False, context=512)),
+        ("Q4_0", replace(plain, mmap=False, context=512)),
+        ("Q4_0", replace(plain, context=256, sequences=8)),
+        ("Q4_0", replace(plain, flash_attention=True, sequences=16)),
+        ("Q8_0", replace(plain, context=256, sequences=2)),
         ("Q8_0", replace(plain, context=256, sequences=4, micro_batch=512)),
-        ("Q8_0", replace(small, sequences=4)),
+        ("Q8_0", replace(small, context=2048, sequences=4)),
         ("Q8_0", replace(plain, context=256, sequences=4, key_type="q8_0", mmap=False)),
         ("F16", replace(small, key_type="q4_0", value_type="q4_0", context=8192)),
         ("F16", replace(plain, flash_attention=True, sequences=8)),
-        ("F16", replace(plain, mmap=False, context=512)),
+        ("F16", replace(plain, mmap=False, context=256)),
     ]
 
 

@@ -206,19 +206,17 @@ def ledger(
 @app.command("inspect")
 def inspect(
     path: Annotated[str, typer.Argument(metavar="MODEL.gguf", help="A model file.")],
-    context: Annotated[int | None, typer.Option(metavar="N", help="Context length in tokens.")] = None,
-    parallel: Annotated[int, typer.Option(metavar="N", help="Sequences at once.")] = 1,
+    context: Annotated[int | None, typer.Option(metavar="N", help="Tokens per sequence.")] = None,
+    sequences: Annotated[int | None, typer.Option(metavar="N", help="Sequences at once.")] = None,
+    kv: Annotated[
+        str | None, typer.Option("--kv", metavar="TYPE", help="What keys and values are kept as: f16, q8_0, q4_0, …")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """What a local model is and what memory it needs, from its header alone."""
-    from promptops.cli import printing
-    from promptops.local.inspect import inspect as look
+    """What a local model is, what memory it needs and what fits this machine, from its header alone."""
+    from promptops.cli import inspecting
 
-    found = look(path, context=context, parallel=parallel)
-    if as_json:
-        printing.json(found.as_dict())
-    else:
-        printing.table(None, list(found.lines()), right=0)
+    inspecting.show(path, context, sequences, kv, as_json=as_json)
 
 
 @templates.command("list")

@@ -1,131 +1,158 @@
-"""What a GGUF file is and what memory it takes, from its header: the weights are never read."""
+"""What a GGUF file is, what it needs in memory, and what of that this machine has room for: from its header alone."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter as Tally
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from promptops.errors import NotFoundError, UsageError
+from promptops.local.machine import Machine, this
+from promptops.local.memory import Need, defaults, predict, room, size, validate
+from promptops.local.model import Model, model
+from promptops.local.settings import EngineSettings
 
-if TYPE_CHECKING:
-    from gguf import GGUFReader
+CACHES = ("f16", "q8_0", "q4_0")
+_CONTEXTS = (2048, 8192, 32768, 131072)
+_SEQUENCES = (1, 4, 16)
 
-_MAGIC = b"GGUF"
-_KV_BYTES = 2
-"""Keys and values are kept in half precision."""
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What one combination needs, in bytes, and whether this machine has room for it."""
+
+    context: int
+    sequences: int
+    cache: str
+    bytes: int
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A model file's measures; sizes in bytes, ``context`` in tokens.
-
-    ``kv_cache`` is for ``parallel`` sequences of ``planned_context`` tokens each. What computing needs on top depends
-    on the engine's batch and is not part of the header.
+    """A model, the settings that were asked for (the machine's defaults for the rest), what they need, whether that
+    fits in the ``free`` bytes a model may take, and the same for other combinations.
     """
 
-    path: str
-    name: str
-    architecture: str
-    parameters: int
-    quantization: dict[str, int]
-    context: int
-    planned_context: int
-    parallel: int
-    layers: int
-    vocabulary: int
-    chat_template: bool
-    weights: int
-    kv_cache: int
+    model: Model
+    settings: EngineSettings
+    need: Need
+    free: int
+    others: tuple[Fit, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether a load under the settings would be let through."""
+        return self.need.least <= self.free
+
+    @property
+    def types(self) -> dict[str, tuple[int, int]]:
+        """Per tensor type how many there are and their bytes, the largest share first."""
+        number = Tally(weight.kind for weight in self.model.weights)
+        sizes: Tally[str] = Tally()
+        for weight in self.model.weights:
+            sizes[weight.kind] += weight.size
+        return {kind: (number[kind], total) for kind, total in sizes.most_common()}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON; sizes in bytes."""
+        found = self.model
+        return {
+            "path": str(found.path),
+            "name": found.name,
+            "architecture": found.architecture,
+            "parameters": found.parameters,
+            "quantization": {kind: {"tensors": n, "bytes": total} for kind, (n, total) in self.types.items()},
+            "context": found.context,
+            "layers": found.blocks,
+            "vocabulary": found.vocabulary,
+            "chat_template": found.chat_template,
+            "embeddings": not found.causal,
+            "settings": {
+                "context": self.settings.context,
+                "sequences": self.settings.sequences,
+                "kv": self.settings.key_type,
+                "flash_attention": self.settings.flash_attention,
+                "threads": self.settings.threads,
+            },
+            "memory": {
+                "weights": self.need.weights,
+                "kv_cache": self.need.cache,
+                "compute": self.need.compute,
+                "rest": self.need.rest,
+                "total": self.need.total,
+                "must_be_free": self.need.least,
+            },
+            "free": self.free,
+            "fits": self.fits,
+            "combinations": [asdict(fit) for fit in self.others],
+        }
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """For people."""
-        kinds = ", ".join(f"{kind} × {number}" for kind, number in self.quantization.items())
-        yield "model", self.name or Path(self.path).name
-        yield "architecture", f"{self.architecture}, {self.layers} layers, {self.vocabulary:,} tokens in its vocabulary"
-        yield "parameters", f"{self.parameters:,}"
-        yield "tensors", kinds
-        yield "context", f"{self.context:,} tokens" if self.context else "not said"
-        yield "chat template", "yes" if self.chat_template else "no"
-        yield "weights", _size(self.weights)
-        yield "KV cache", f"{_size(self.kv_cache)} for {self.parallel} × {self.planned_context:,} tokens in f16"
-        yield "together", f"{_size(self.weights + self.kv_cache)}, and what computing needs on top"
+        found, settings, need = self.model, self.settings, self.need
+        yield "model", found.name or found.path.name
+        yield (
+            "architecture",
+            f"{found.architecture}, {found.blocks} layers, {found.vocabulary:,} tokens known",
+        )
+        yield "parameters", f"{found.parameters:,}"
+        yield "tensors", ", ".join(f"{kind} × {n} ({size(total)})" for kind, (n, total) in self.types.items()) or "none"
+        yield "context", f"{found.context:,} tokens" if found.context else "not said"
+        yield "chat template", "yes" if found.chat_template else "no"
+        twice = f", of it {size(need.mapped)} twice while memory lasts" if need.mapped else ""
+        yield "weights", f"{size(need.weights)}{twice}"
+        kind = f"{settings.key_type}{' with flash attention' if settings.flash_attention else ''}"
+        yield "KV cache", f"{size(need.cache)} for {settings.sequences} × {settings.context:,} tokens in {kind}"
+        yield "compute", f"{size(need.compute)} for micro-batches of {settings.micro_batch} tokens"
+        yield "rest", f"{size(need.rest)} for the vocabulary, the graph and sampling"
+        yield "together", size(need.total)
+        yield "this machine", f"{size(self.free)} to give: {'it fits' if self.fits else 'it does not fit'}"
 
 
-def inspect(path: str, *, context: int | None = None, parallel: int = 1) -> Inspected:
-    """Read the header of ``path``; ``context`` is tokens per sequence (default: the model's own).
+def inspect(
+    path: str | Path,
+    *,
+    context: int | None = None,
+    sequences: int | None = None,
+    cache: str | None = None,
+    machine: Machine | None = None,
+) -> Inspected:
+    """Read the header of ``path``; ``context`` is tokens per sequence, ``cache`` what keys and values are kept as.
 
-    Raises ``NotFoundError`` where there is no file, ``UsageError`` where it is no GGUF file or the extra is missing.
+    What is not given is as ``promptops.local.memory.defaults`` has it for the machine. Raises ``NotFoundError`` where
+    there is no file, ``UsageError`` where it is no GGUF file, the extra is missing, or a setting makes no sense.
     """
-    if parallel < 1 or (context is not None and context < 1):
-        raise UsageError("--context and --parallel must be at least 1")
-    reader = _reader(path)
-    architecture = str(_field(reader, "general.architecture", ""))
-    trained = int(_field(reader, f"{architecture}.context_length", 0))
-    planned = context or trained
-    return Inspected(
-        path=path,
-        name=str(_field(reader, "general.name", "")),
-        architecture=architecture,
-        parameters=sum(math.prod(int(side) for side in tensor.shape) for tensor in reader.tensors),
-        quantization=dict(Tally(tensor.tensor_type.name for tensor in reader.tensors).most_common()),
-        context=trained,
-        planned_context=planned,
-        parallel=parallel,
-        layers=int(_field(reader, f"{architecture}.block_count", 0)),
-        vocabulary=len(_field(reader, "tokenizer.ggml.tokens", ())),
-        chat_template=reader.get_field("tokenizer.chat_template") is not None,
-        weights=sum(int(tensor.n_bytes) for tensor in reader.tensors),
-        kv_cache=_kv_cache(reader, architecture) * planned * parallel,
+    machine = machine or this()
+    found = model(path)
+    usual = defaults(found, machine)
+    chosen = _kept(
+        replace(
+            usual,
+            context=usual.context if context is None else context,
+            sequences=usual.sequences if sequences is None else sequences,
+        ),
+        cache,
     )
+    validate(chosen)
+    others = tuple(_fits(found, chosen, machine)) if found.layers else ()
+    return Inspected(found, chosen, predict(found, chosen, machine), room(machine), others)
 
 
-def _kv_cache(reader: GGUFReader, architecture: str) -> int:
-    """Bytes of keys and values per token, all layers together."""
-    heads = _field(reader, f"{architecture}.attention.head_count", 0)
-    width = int(_field(reader, f"{architecture}.embedding_length", 0))
-    shared = _field(reader, f"{architecture}.attention.head_count_kv", heads)
-    layers = int(_field(reader, f"{architecture}.block_count", 0))
-    per_layer = [int(number) for number in shared] if isinstance(shared, list) else [int(shared)] * layers
-    most = max(heads, default=0) if isinstance(heads, list) else int(heads)
-    head = width // most if most else 0
-    key = int(_field(reader, f"{architecture}.attention.key_length", head))
-    value = int(_field(reader, f"{architecture}.attention.value_length", head))
-    return sum(per_layer) * (key + value) * _KV_BYTES
+def _kept(settings: EngineSettings, cache: str | None) -> EngineSettings:
+    """The same with its cache in one type, and flash attention where that type needs it."""
+    if cache is None:
+        return settings
+    return replace(settings, key_type=cache, value_type=cache, flash_attention=cache not in {"f16", "bf16", "f32"})
 
 
-def _reader(path: str) -> GGUFReader:
-    file = Path(path)
-    if not file.is_file():
-        raise NotFoundError(f"model file {path!r} is not there")
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(4)
-    except OSError as failure:
-        raise UsageError(f"{path}: cannot be read: {failure.strerror}") from None
-    if head != _MAGIC:
-        raise UsageError(f"{path}: not a GGUF file (it begins with {head!r}); a git-lfs pointer or a web page, perhaps")
-    try:
-        from gguf import GGUFReader
-    except ImportError:
-        raise UsageError("reading GGUF files needs an extra: pip install 'promptops[local]'") from None
-    try:
-        return GGUFReader(file)
-    except Exception as failure:  # noqa: BLE001 - a broken file makes the reader raise anything
-        raise UsageError(f"{path}: its header cannot be read ({failure}); is the file complete?") from None
-
-
-def _field(reader: GGUFReader, name: str, default: Any) -> Any:
-    field = reader.get_field(name)
-    return default if field is None else field.contents()
-
-
-def _size(number: int) -> str:
-    return f"{number / 2**30:,.2f} GiB" if number >= 2**30 else f"{number / 2**20:,.1f} MiB"
+def _fits(found: Model, chosen: EngineSettings, machine: Machine) -> Iterator[Fit]:
+    trained = found.context or max(_CONTEXTS)
+    contexts = sorted({*(c for c in _CONTEXTS if c < trained), min(trained, 1 << 20), chosen.context})
+    for context in contexts:
+        for sequences in sorted({*_SEQUENCES, chosen.sequences}):
+            for cache in CACHES:
+                case = _kept(replace(chosen, context=context, sequences=sequences), cache)
+                need = predict(found, case, machine).least
+                yield Fit(context, sequences, cache, need, need <= room(machine))
