@@ -56,7 +56,7 @@ def card(path: str | Path) -> Card:
 
     Raises ``NotFoundError`` or ``UsageError`` in one line for what is no model.
     """
-    found = Path(path).expanduser().resolve()
+    found = Path(path).expanduser().absolute()  # a link keeps its name, by which further parts are found
     try:
         stat = found.stat()
     except OSError:
