@@ -63,6 +63,8 @@ class Llama:
 
     price: Price | None = FREE
     window: int | None
+    constrains = True
+    """A schema holds its answers by a grammar, and takes no tokens of the prompt."""
 
     def __init__(
         self,

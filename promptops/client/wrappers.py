@@ -130,9 +130,10 @@ class Sized:
 
 
 def contents_tokens(backend: Backend, call: Call) -> int:
-    """Tokens of all contents, and of a schema; exact where the counter is."""
+    """Tokens of all contents, and of a schema where the model reads it; exact where the counter is."""
     contents = sum(backend.counter.count(message.content) for message in call.messages)
-    return contents + schema_tokens(call.schema, backend.counter)
+    read = not getattr(backend, "constrains", False)
+    return contents + (schema_tokens(call.schema, backend.counter) if read else 0)
 
 
 class Halt:

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import promptops as po
 from promptops.backends.llama import Llama
+from promptops.client.wrappers import contents_tokens
 from promptops.errors import AccessError, RejectedError, WindowError
 from promptops.local.options import LocalOptions
 from promptops.testing.tiny_gguf import tiny_gguf
@@ -109,6 +111,15 @@ def test_a_schema_without_a_grammar_is_refused_and_the_others_go_on(model: Path)
     assert isinstance(refused, RejectedError)
     assert "at /not" in str(refused)
     assert fine.text
+
+
+def test_a_schema_takes_no_tokens_of_the_prompt(model: Path) -> None:
+    """It is a grammar, which the model does not read; so a call with one is sized without it."""
+    made = local(model)
+    plain = call("x")
+    assert contents_tokens(made, replace(plain, schema=SCHEMAS[2])) == contents_tokens(made, plain)
+    with_one, without = answered(f"llama:{model},threads=1", replace(plain, schema=SCHEMAS[2]), plain)
+    assert with_one.usage.input_tokens == without.usage.input_tokens
 
 
 def test_a_killed_engine_is_started_again_and_the_run_goes_on(model: Path) -> None:
