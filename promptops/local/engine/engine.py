@@ -357,6 +357,7 @@ class Engine:
     def _free(self, slot: Slot) -> None:
         if slot.answer is not None:
             slot.answer.sampler.close()
+            self._running -= {slot.answer.request.id}
         slot.answer = None
         slot.used = self._tick()
 

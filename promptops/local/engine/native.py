@@ -85,6 +85,8 @@ class Native:
         parameters = library.llama_context_default_params()
         rows = settings.sequences * (1 + settings.lookup)
         self.batch = max(settings.batch, settings.context if settings.embeddings else rows)
+        if settings.embeddings:  # pooling aborts the process where the batch is no multiple of the sequences
+            self.batch = -(-self.batch // settings.sequences) * settings.sequences
         parameters.n_ctx = settings.context * settings.sequences
         parameters.n_seq_max = settings.sequences
         parameters.kv_unified = False

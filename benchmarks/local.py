@@ -1,0 +1,221 @@
+"""The local engine against what people use: processor time and prompt tokens, as ratios in the same run.
+
+    python benchmarks/local.py                          # engine and sequential Llama, 1 to 16 sequences
+    python benchmarks/local.py --langchain              # and LangChain's ChatLlamaCpp, one call after another
+    python benchmarks/local.py --server PATH            # and a llama-server binary with -np 8
+
+Random weights of a llama architecture (135 M parameters at 30 layers, Q4_0), greedy, fixed lengths. Threads wait without
+spinning (OMP_WAIT_POLICY), so that processor time is work done, whatever else the machine does. Where a processor
+announces AMX and faults on it, ``--no-repack`` loads the weights as they are, for every peer alike.
+ChatLlamaCpp.batch at its default concurrency ends the process (one model from several threads), so it is not run.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the library is loaded
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import llama_cpp
+import llama_cpp.llama_cpp as low
+
+from promptops.local.engine import Engine, Failed, Request
+from promptops.local.settings import EngineSettings
+from promptops.testing.tiny_gguf import SMALL, tiny_gguf
+
+PROMPTS = {"short": (150, 60), "long": (150, 600), "prefix": (1000, 60)}
+"""Tokens that all prompts share, and those of each document."""
+PORT = 18291
+
+
+@dataclass(frozen=True)
+class Load:
+    prefix: int
+    document: int
+    output: int
+    calls: int
+    vocabulary: int
+
+    @property
+    def context(self) -> int:
+        return -(-(self.prefix + self.document + self.output + 1) // 256) * 256
+
+    def prompts(self) -> list[list[int]]:
+        def tokens(start: int, count: int) -> list[int]:
+            return [1000 + (start * 7919 + i * 104729) % (self.vocabulary - 2000) for i in range(count)]
+
+        return [tokens(0, self.prefix) + tokens(1 + i, self.document) for i in range(self.calls)]
+
+
+def main() -> None:
+    options = _options()
+    if options.no_repack:
+        _without_repacking()
+    with tempfile.TemporaryDirectory() as folder:
+        model = str(tiny_gguf(Path(folder) / "m.gguf", shape=replace(SMALL, layers=options.layers), weights="Q4_0", context=4096))
+        for name in options.loads.split(","):
+            for output in map(int, options.outputs.split(",")):
+                prefix, document = PROMPTS[name]
+                _compare(options, model, Load(prefix, document, output, options.calls, SMALL.vocabulary))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loads", default="long,short,prefix")
+    parser.add_argument("--outputs", default="64")
+    parser.add_argument("--sequences", default="1,2,4,8,16")
+    parser.add_argument("--calls", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--micro-batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--no-repack", action="store_true")
+    parser.add_argument("--langchain", action="store_true")
+    parser.add_argument("--server")
+    return parser.parse_args()
+
+
+def _compare(options: argparse.Namespace, model: str, load: Load) -> None:
+    runs: dict[str, Callable[[], float]] = {"Llama": lambda: _llama(options, model, load)}
+    evaluated: dict[str, float] = {}
+    for number in map(int, options.sequences.split(",")):
+        runs[f"engine, {number}"] = lambda number=number: _engine(options, model, load, number, evaluated)
+    if options.langchain:
+        runs["ChatLlamaCpp"] = lambda: _langchain(options, model, load)
+    if options.server:
+        runs["llama-server -np 8"] = lambda: _server(options, model, load)
+        runs["llama-server tuned"] = lambda: _server(options, model, load, "-fa", "off", "-ub", "64")
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(options.rounds):
+        for name, run in runs.items():
+            times[name].append(run() / (times["Llama"][-1] if name != "Llama" else 1))
+    print(f"\nprefix {load.prefix}, document {load.document}, output {load.output}, {load.calls} calls, "
+          f"{options.layers} layers, {options.threads} threads")
+    for name in runs:
+        ratio = 1.0 if name == "Llama" else statistics.median(times[name])
+        share = f", {evaluated[name]:.3f} of the prompt tokens" if name in evaluated else ""
+        print(f"  {name:22} {ratio:.2f} ({', '.join(f'{value:.2f}' for value in times[name])}){share}", flush=True)
+
+
+def _llama(options: argparse.Namespace, model: str, load: Load) -> float:
+    llama = llama_cpp.Llama(
+        model, n_ctx=load.context, n_threads=options.threads, n_threads_batch=options.threads, verbose=False
+    )
+    begin = time.process_time()
+    for prompt in load.prompts():
+        answer = llama.create_completion(prompt, max_tokens=load.output, temperature=0)
+        _same(answer["usage"]["completion_tokens"], load.output)
+    spent = time.process_time() - begin
+    llama.close()
+    return spent
+
+
+def _engine(options: argparse.Namespace, model: str, load: Load, sequences: int, evaluated: dict[str, float]) -> float:
+    settings = EngineSettings(
+        model,
+        context=load.context,
+        sequences=sequences,
+        threads=options.threads,
+        batch=options.batch,
+        micro_batch=options.micro_batch,
+        repack=not options.no_repack,
+    )
+    engine = Engine(settings)
+    prompts = load.prompts()
+    begin = time.process_time()
+    for number, prompt in enumerate(prompts):
+        engine.submit(Request(number, tuple(prompt), load.output))
+    while engine.busy:
+        for event in engine.step():
+            _same(0 if isinstance(event, Failed) else event.output_tokens, load.output)
+    spent = time.process_time() - begin
+    evaluated[f"engine, {sequences}"] = engine.evaluated / sum(map(len, prompts))
+    engine.close()
+    return spent
+
+
+def _langchain(options: argparse.Namespace, model: str, load: Load) -> float:
+    from langchain_community.chat_models import ChatLlamaCpp
+
+    speller = llama_cpp.Llama(model, vocab_only=True, verbose=False)
+    texts = [speller.detokenize(prompt).decode("utf-8", "replace") for prompt in load.prompts()]
+    chat = ChatLlamaCpp(
+        model_path=model, n_ctx=4 * load.context, n_threads=options.threads, max_tokens=load.output, temperature=0,
+        verbose=False, model_kwargs={"n_threads_batch": options.threads},
+    )
+    begin = time.process_time()
+    for text in texts:
+        chat.invoke(text)
+    return time.process_time() - begin
+
+
+def _server(options: argparse.Namespace, model: str, load: Load, *more: str) -> float:
+    threads = str(options.threads)
+    command = [options.server, "-m", model, "-np", "8", "-c", str(8 * load.context), "-t", threads, "-tb", threads]
+    command += ["--port", str(PORT), *(["--no-repack"] if options.no_repack else []), *more]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _until_ready()
+            begin = _spent(server.pid)
+            with ThreadPoolExecutor(load.calls) as pool:
+                list(pool.map(lambda prompt: _complete(prompt, load.output), load.prompts()))
+            return _spent(server.pid) - begin
+        finally:
+            server.kill()
+
+
+def _complete(prompt: list[int], output: int) -> None:
+    body = {"prompt": prompt, "n_predict": output, "temperature": 0, "cache_prompt": True, "ignore_eos": True}
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/completion", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=900) as reply:
+        _same(json.load(reply)["tokens_predicted"], output)
+
+
+def _until_ready() -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("llama-server did not start")
+
+
+def _spent(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _same(found: int, wanted: int) -> None:
+    if found != wanted:
+        raise SystemExit(f"an answer has {found} tokens instead of {wanted}: times would not compare")
+
+
+def _without_repacking() -> None:
+    """The high-level object has no setting for it: change the defaults that it starts from."""
+    defaults = low.llama_model_default_params
+
+    def plain() -> low.llama_model_params:
+        parameters = defaults()
+        parameters.use_extra_bufts = False
+        return parameters
+
+    llama_cpp.llama_model_default_params = low.llama_model_default_params = plain
+
+
+if __name__ == "__main__":
+    main()
