@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from promptops.backends.verdicts import Answer, error
 from promptops.errors import NotFoundError, RefusedError, RejectedError, UsageError
+from promptops.plans.spec import schema_tokens
 from promptops.prices import FREE
 from promptops.types import Call, Reply, Usage
 
@@ -136,6 +137,7 @@ class Scripted:
             text, finish = self._cut(text, call.max_output_tokens), "length"
             written = self.counter.count(text)
         read = sum(self.counter.count(message.content) for message in call.messages)
+        read += schema_tokens(call.schema, self.counter)
         usage = Usage(read, 0, written, 0, estimated=not self.counter.exact)
         if finish == "content_filter":
             raise RefusedError(

@@ -25,7 +25,7 @@ from promptops.prices import FREE
 from promptops.report import jsonable
 from promptops.report.encoding import printable
 from promptops.report.folder import INDEX, Folder
-from promptops.report.words import dollars, duration, plain, plural, spent
+from promptops.report.words import dollars, duration, packed, plain, plural, spent
 from promptops.types import Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}
@@ -210,6 +210,8 @@ class _Text:
 
 def _conclude(result: Result, out: Path | None) -> None:
     note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
+    if result.packing.prompts:
+        note(packed(result.packing))
     if result.model == "extractive":
         note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
     if out is not None:

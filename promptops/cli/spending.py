@@ -7,8 +7,8 @@ from pathlib import Path
 from promptops.cli import printing
 from promptops.errors import NotFoundError
 from promptops.report import jsonable
-from promptops.report.words import plural
-from promptops.store import Database, Ledger, Row, grouping
+from promptops.report.words import packed, plural
+from promptops.store import Database, Ledger, Packings, Row, grouping
 from promptops.types import Totals
 
 
@@ -19,6 +19,7 @@ def ledger(by: str, run: str | None, store: str, *, as_json: bool) -> None:
         raise NotFoundError(f"no store at {store!r} yet; a run makes one, --store FILE names another")
     database = Database(store)
     rows = Ledger(database).rows(key, run)
+    packing = Packings(database).total(run)
     database.close()
     if run is not None and not rows:
         raise NotFoundError(f"no run {run!r} in {store}; see them with: promptops ledger")
@@ -29,6 +30,8 @@ def ledger(by: str, run: str | None, store: str, *, as_json: bool) -> None:
     known = [row.totals for row in rows if not row.possibly_billed]
     lines.append(("in all", *printing.figures(Totals.sum(known))))
     printing.table((by, *printing.FIGURES), lines)
+    if packing.prompts:
+        print(f"\n{packed(packing)}.")
     failed = sum(row.failed for row in rows)
     if failed:
         print(f"\n{plural(failed, 'attempt')} failed and cost nothing.")

@@ -129,7 +129,7 @@ class Client:
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
         complete = Sized(complete, backend, self.overhead).complete
-        complete = Packed(complete, backend, self.packings).complete
+        complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Coalesced(complete, identity).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 

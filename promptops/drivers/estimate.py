@@ -23,8 +23,9 @@ from promptops.plans.spec import Model
 from promptops.store import Database, Layouts, Packings, Replies, key
 from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
 
+_AT_ONCE = 16
 _AHEAD = 64
-"""Documents under way at once, as in a run: enough to fill the largest packed prompt."""
+"""Calls in flight and documents under way at once, as in a run by default: what is packed together depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Phantom:
         """What lies before a run's attempts and changes what is sent: the store, and packing."""
         if self._worst:
             return self._known(self._asked_most)
-        return self._known(Packed(self._answer, self._job.backend, Packings(Database())).complete)
+        return self._known(Packed(self._answer, self._job.backend, Packings(Database()), _AT_ONCE).complete)
 
     def _known(self, inner: Complete) -> Complete:
         async def complete(call: Call) -> Reply:

@@ -21,7 +21,7 @@ from promptops.drivers.splitting import Splitter, place
 from promptops.errors import StoreError
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.store import Known, Seen
+from promptops.store import Known, Packing, Seen
 from promptops.types import Document, DocumentStatus, RunStatus, Source, Tags, Totals
 
 _INLINE = 64 * 1024
@@ -51,6 +51,8 @@ class Result:
     reason: str | None = None
     """The first failure, in one line."""
     seconds: float = 0.0
+    packing: Packing = field(default_factory=Packing)
+    """What prompt packing saved."""
 
     @property
     def text(self) -> str:
@@ -211,4 +213,5 @@ async def run(
         stopped=frozenset(going.stopped),
         reason=going.reason,
         seconds=time.monotonic() - start,
+        packing=client.packings.total(going.id),
     )

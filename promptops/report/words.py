@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from promptops.store import Packing
 from promptops.types import Totals
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -33,6 +34,15 @@ def spent(totals: Totals) -> str:
     return (
         f"{plural(totals.calls, 'call')} · {totals.input_tokens:,} tokens in{cached}, {totals.output_tokens:,} out · "
         f"{dollars(totals.usd)}"
+    )
+
+
+def packed(packing: Packing) -> str:
+    """What packing came to, in one line."""
+    verb = "saved" if packing.saved >= 0 else "lost"
+    return (
+        f"packed: {plural(packing.items, 'answer')} in {plural(packing.prompts, 'prompt')}, "
+        f"{abs(packing.saved):,} tokens {verb}, repairs included"
     )
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from promptops.testing import FakeOpenAI
+
+ITEM = re.compile(r'<item(?:-\d+)? id="([^"]+)">\n.*?\n(\S[^\n]*)\n</document', re.DOTALL)
 
 Command = Callable[..., Any]
 Script = Callable[..., str]
@@ -206,3 +211,39 @@ def test_json_of_an_error_is_still_json_or_nothing(command: Command, docs: Path,
     said = command("summarize", docs, "-m", script("window: 300\nreplies: []\n"), "--json")
     assert said.status == 2
     assert not said.out or json.loads(said.out)
+
+
+PACKED = """name: packed
+plan: map_reduce
+settings: {corpus: false, words: 10}
+steps:
+  map: {template: summarize/map, pack: auto}
+  reduce: {template: summarize/reduce}
+  corpus: {template: summarize/corpus}
+"""
+
+
+def in_turn(body: dict[str, Any]) -> str:
+    """A model that says of each packed item how it begins."""
+    items = ITEM.findall(body["messages"][-1]["content"])
+    return json.dumps({"answers": [{"id": name, "answer": text[:24]} for name, text in items]})
+
+
+def test_a_run_and_the_ledger_say_what_packing_saved(
+    command: Command, tmp_path: Path, openai_environment: FakeOpenAI
+) -> None:
+    """In tokens, repairs included; each document still has its own answer."""
+    chain = tmp_path / "packed.yaml"
+    chain.write_text(PACKED, encoding="utf-8")
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number:02}.txt").write_text(f"후기 {number}: the tea was good", encoding="utf-8")
+    openai_environment.answer = in_turn
+    said = command("run", chain, folder, "-m", "openai:gpt-4o-mini")
+    assert said.status == 0
+    assert [f"후기 {number}" in said.out for number in range(12)] == [True] * 12
+    assert len(openai_environment.requests) <= 3
+    note = next(line for line in said.lines if "packed: 12 answers in" in line)
+    assert "tokens saved, repairs included" in note
+    assert note.removeprefix("promptops: ") in command("ledger").out

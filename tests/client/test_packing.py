@@ -57,7 +57,7 @@ def model(change: Callable[[list[tuple[str, str]]], object] = written) -> Script
         else:
             told = change([(name, answer_to(text)) for name, text in items.items()])
             text = told if isinstance(told, str) else written(dict(told))  # type: ignore[call-overload]
-        return Reply(text, Usage(len(call.messages[-1].content), 0, len(text)))
+        return Reply(text, Usage(call.input_tokens or 0, 0, po.count(text, model="gpt-5-mini")))
 
     return Scripted(answer=answer, price=Cheap())
 

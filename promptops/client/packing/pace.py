@@ -17,14 +17,15 @@ class Pace:
         """``most`` is where it begins and what it never passes; 0 leaves both to it."""
         self.number = most or _FIRST
         self._most = most or _LARGEST
-        self._doubling = True
+        self.doubling = self.number < self._most
 
     def complete(self, items: int) -> None:
         """A prompt of ``items`` was answered whole; a small one says nothing of larger ones."""
         if self.number > 1 and items >= self.number:
-            self.number = min(self.number * 2 if self._doubling else self.number + 1, self._most)
+            self.number = min(self.number * 2 if self.doubling else self.number + 1, self._most)
+            self.doubling = self.doubling and self.number < self._most
 
     def incomplete(self, items: int) -> None:
         """A prompt of ``items`` was not."""
-        self._doubling = False
+        self.doubling = False
         self.number = max(min(self.number, items) // 2, 1)

@@ -8,52 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field, replace
+from contextvars import copy_context
+from dataclasses import replace
 
 from promptops.client.packing.pace import Pace
 from promptops.client.packing.prompt import PER_ANSWER, answers, ids_of, joined, shared
+from promptops.client.packing.queue import Item, Queue
 from promptops.client.packing.sharing import shared_out, sharing
 from promptops.client.wrappers import Complete, contents_tokens
-from promptops.errors import BudgetError, PromptopsError, RefusedError, RejectedError, WindowError
+from promptops.errors import BudgetError, CallError, PromptopsError, RefusedError, RejectedError, WindowError
 from promptops.prices import FREE
 from promptops.store import Packings
 from promptops.types import Backend, Call, Reply
 
-WAIT = 0.02
-"""Seconds without a further call after which those that wait are sent."""
-
 DEPTH = 3
 """Prompts that one item can be in: with others, with half of them, and alone."""
 
-_MOST_OUTPUT = 4_096
 _SMALL = 8
 """A part of the window that an item may fill; larger ones go alone."""
 
 _DIVIDED = (RejectedError, RefusedError, WindowError, BudgetError)
 """What may be the fault of one item among many, or of their number."""
-
-
-@dataclass(slots=True)
-class _Item:
-    call: Call
-    tokens: int
-    """Of what it does not share."""
-    common: int
-    """Of what it shares."""
-    context: Context
-    reply: asyncio.Future[Reply]
-
-
-@dataclass(slots=True)
-class _Group:
-    items: list[_Item] = field(default_factory=list)
-    timer: asyncio.TimerHandle | None = None
-
-    def fits(self, item: _Item, window: int) -> bool:
-        given = item.common + sum(other.tokens for other in self.items) + item.tokens
-        taken = sum(other.call.max_output_tokens + PER_ANSWER for other in (*self.items, item))
-        return taken <= _MOST_OUTPUT and given + taken <= window // 2
 
 
 class Packed:
@@ -62,12 +37,13 @@ class Packed:
     Where a model's tokens cost nothing there is nothing to save, and each call goes by itself.
     """
 
-    def __init__(self, inner: Complete, backend: Backend, packings: Packings) -> None:
+    def __init__(self, inner: Complete, backend: Backend, packings: Packings, concurrency: int) -> None:
         self._inner = inner
         self._backend = backend
         self._packings = packings
         self._window = backend.window or 0
-        self._groups: dict[tuple[object, ...], _Group] = {}
+        self._concurrency = concurrency
+        self._queues: dict[tuple[object, ...], Queue] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
         self._going: set[asyncio.Task[None]] = set()
 
@@ -79,58 +55,44 @@ class Packed:
         self._wait(item)
         return await item.reply
 
-    def _item(self, call: Call) -> _Item | None:
+    def _item(self, call: Call) -> Item | None:
         """The call as an item, or ``None`` where it goes by itself."""
         if not may_be_packed(call, self._backend) or self._pace(call).number < 2:
             return None
         own = self._backend.counter.count(call.messages[-1].content)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         common = contents_tokens(self._backend, call) - own
-        return _Item(call, own + PER_ANSWER, common, copy_context(), future)
+        return Item(call, own + PER_ANSWER, common, copy_context(), future)
 
     def _pace(self, call: Call) -> Pace:
         return self._paces.setdefault((call.tags.chain, call.tags.step), Pace(call.pack or 0))
 
-    def _wait(self, item: _Item) -> None:
+    def _wait(self, item: Item) -> None:
         kind = shared(item.call)
-        group = self._groups.setdefault(kind, _Group())
-        if not group.fits(item, self._window):
-            self._flush(kind)
-            group = self._groups.setdefault(kind, _Group())
-        group.items.append(item)
-        if group.timer is not None:
-            group.timer.cancel()
-        if len(group.items) >= self._pace(item.call).number:
-            self._flush(kind)
-        else:
-            group.timer = asyncio.get_running_loop().call_later(WAIT, self._flush, kind)
+        if kind not in self._queues:
+            self._queues[kind] = Queue(self._pace(item.call), self._window, self._concurrency, self._first)
+        self._queues[kind].add(item)
 
-    def _flush(self, kind: tuple[object, ...]) -> None:
-        group = self._groups.pop(kind, None)
-        if group is None:
-            return
-        if group.timer is not None:
-            group.timer.cancel()
-        items = [item for item in group.items if not item.reply.done()]
-        if items:
-            self._start(items, 1)
+    def _first(self, items: Sequence[Item]) -> asyncio.Task[None]:
+        return self._start(items, 1)
 
-    def _start(self, items: Sequence[_Item], depth: int) -> None:
+    def _start(self, items: Sequence[Item], depth: int) -> asyncio.Task[None]:
         """Ask about them in a task of its own, which ends when nobody waits for an answer any more."""
         task = asyncio.get_running_loop().create_task(self._ask(items, depth))
         self._going.add(task)
         task.add_done_callback(self._going.discard)
         for item in items:
             item.reply.add_done_callback(_ends(task, items))
+        return task
 
-    async def _ask(self, items: Sequence[_Item], depth: int) -> None:
+    async def _ask(self, items: Sequence[Item], depth: int) -> None:
         try:
             await (self._alone(items[0]) if len(items) == 1 else self._together(items, depth))
         except (PromptopsError, asyncio.CancelledError) as failure:
             for item in items:
                 _fail(item, failure)
 
-    async def _alone(self, item: _Item) -> None:
+    async def _alone(self, item: Item) -> None:
         token = sharing.set(((item.context, 1),))
         try:
             reply = await self._inner(replace(item.call, pack=None))
@@ -139,12 +101,13 @@ class Packed:
         if not item.reply.done():
             item.reply.set_result(reply)
 
-    async def _together(self, items: Sequence[_Item], depth: int) -> None:
+    async def _together(self, items: Sequence[Item], depth: int) -> None:
         ids = ids_of([item.call for item in items])
         token = sharing.set(tuple((item.context, item.tokens) for item in items))
         try:
             reply = await self._inner(joined([item.call for item in items], ids))
-        except _DIVIDED:
+        except _DIVIDED as failure:
+            self._paid_for_nothing(items[0].call, failure)
             self._again(items, depth)
             return
         finally:
@@ -155,10 +118,15 @@ class Packed:
         answered = {id(item) for item, _ in kept}
         self._again([item for item in items if id(item) not in answered], depth)
 
-    def _usable(self, item: _Item, answer: str | None) -> bool:
+    def _paid_for_nothing(self, call: Call, failure: PromptopsError) -> None:
+        usage = failure.usage if isinstance(failure, CallError) else None
+        if usage is not None:
+            self._packings.add(call.tags, self._backend.name, 0, 0, usage.input_tokens + usage.output_tokens)
+
+    def _usable(self, item: Item, answer: str | None) -> bool:
         return answer is not None and self._backend.counter.count(answer) <= item.call.max_output_tokens
 
-    def _settle(self, items: Sequence[_Item], kept: Sequence[tuple[_Item, str]], reply: Reply) -> None:
+    def _settle(self, items: Sequence[Item], kept: Sequence[tuple[Item, str]], reply: Reply) -> None:
         """Give each answered item its reply, with its share of what was used, and keep what packing saved."""
         pace = self._pace(items[0].call)
         (pace.complete if len(kept) == len(items) else pace.incomplete)(len(items))
@@ -171,7 +139,7 @@ class Packed:
             if not item.reply.done():
                 item.reply.set_result(replace(reply, text=answer, usage=share, finish="stop", stored=False))
 
-    def _again(self, items: Sequence[_Item], depth: int) -> None:
+    def _again(self, items: Sequence[Item], depth: int) -> None:
         """Those without an answer come back: in halves once, then each alone."""
         waiting = [item for item in items if not item.reply.done()]
         if depth + 1 < DEPTH and len(waiting) > 2:
@@ -192,7 +160,7 @@ def may_be_packed(call: Call, backend: Backend) -> bool:
     return backend.counter.count(call.messages[-1].content) * _SMALL <= backend.window
 
 
-def _ends(task: asyncio.Task[None], items: Sequence[_Item]) -> Callable[[asyncio.Future[Reply]], None]:
+def _ends(task: asyncio.Task[None], items: Sequence[Item]) -> Callable[[asyncio.Future[Reply]], None]:
     """Cancels ``task`` once everybody who waited for it has been cancelled."""
 
     def ended(_: asyncio.Future[Reply]) -> None:
@@ -202,7 +170,7 @@ def _ends(task: asyncio.Task[None], items: Sequence[_Item]) -> Callable[[asyncio
     return ended
 
 
-def _fail(item: _Item, failure: BaseException) -> None:
+def _fail(item: Item, failure: BaseException) -> None:
     if item.reply.done():
         return
     if isinstance(failure, PromptopsError):
