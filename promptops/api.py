@@ -50,7 +50,7 @@ def connect(
     reasoning_tokens: int | None = None,
     estimate_tokens: bool = False,
 ) -> Client:
-    """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
+    """A client for a model spec (``extractive``, ``openai:NAME``, ``llama:PATH.gguf`` …) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
     (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of

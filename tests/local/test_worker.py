@@ -154,7 +154,7 @@ def test_a_guilty_call_is_refused_without_a_process(worker: Worker) -> None:
 
 def test_a_hung_decode_is_ended() -> None:
     """After so long without a sign of life; a call that merely takes long gives signs."""
-    worker = Worker(load(), "llama:model.gguf", silence=1.5)
+    worker = Worker(load(), "llama:model.gguf", silence=1.2)
     (answer,) = ask(worker, "hang")
     until = time.monotonic() + PATIENCE
     while not answer.done() and time.monotonic() < until:
@@ -162,7 +162,7 @@ def test_a_hung_decode_is_ended() -> None:
         time.sleep(0.02)
     assert outcome(answer) is TransientError
     (slow,) = ask(worker, "slow")
-    for _ in range(100):
+    for _ in range(75):
         worker.watch()
         time.sleep(0.02)
     assert not slow.done()
