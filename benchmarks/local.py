@@ -2,10 +2,10 @@
 
     python benchmarks/local.py                          # engine and sequential Llama, 1 to 16 sequences
     python benchmarks/local.py --langchain              # and LangChain's ChatLlamaCpp, one call after another
-    python benchmarks/local.py --server PATH            # and a llama-server binary with -np 8
+    python benchmarks/local.py --server PATH            # and llama-server (benchmarks/build_llama_server.py)
 
-Random weights of a llama architecture (135 M parameters at 30 layers, Q4_0), greedy, fixed lengths. Threads wait without
-spinning (OMP_WAIT_POLICY), so that processor time is work done, whatever else the machine does. Where a processor
+Random weights of a llama architecture (135 M parameters at 30 layers, Q4_0), greedy, fixed lengths. Threads wait
+without spinning (OMP_WAIT_POLICY), so that processor time is work done, whatever else the machine does. Where a processor
 announces AMX and faults on it, ``--no-repack`` loads the weights as they are, for every peer alike.
 ChatLlamaCpp.batch at its default concurrency ends the process (one model from several threads), so it is not run.
 """
@@ -65,7 +65,11 @@ def main() -> None:
     if options.no_repack:
         _without_repacking()
     with tempfile.TemporaryDirectory() as folder:
-        model = str(tiny_gguf(Path(folder) / "m.gguf", shape=replace(SMALL, layers=options.layers), weights="Q4_0", context=4096))
+        model = str(
+            tiny_gguf(
+                Path(folder) / "m.gguf", shape=replace(SMALL, layers=options.layers), weights="Q4_0", context=4096
+            )
+        )
         for name in options.loads.split(","):
             for output in map(int, options.outputs.split(",")):
                 prefix, document = PROMPTS[name]
@@ -103,8 +107,10 @@ def _compare(options: argparse.Namespace, model: str, load: Load) -> None:
     for _ in range(options.rounds):
         for name, run in runs.items():
             times[name].append(run() / (times["Llama"][-1] if name != "Llama" else 1))
-    print(f"\nprefix {load.prefix}, document {load.document}, output {load.output}, {load.calls} calls, "
-          f"{options.layers} layers, {options.threads} threads")
+    print(
+        f"\nprefix {load.prefix}, document {load.document}, output {load.output}, {load.calls} calls, "
+        f"{options.layers} layers, {options.threads} threads"
+    )
     for name in runs:
         ratio = 1.0 if name == "Llama" else statistics.median(times[name])
         share = f", {evaluated[name]:.3f} of the prompt tokens" if name in evaluated else ""
@@ -154,8 +160,13 @@ def _langchain(options: argparse.Namespace, model: str, load: Load) -> float:
     speller = llama_cpp.Llama(model, vocab_only=True, verbose=False)
     texts = [speller.detokenize(prompt).decode("utf-8", "replace") for prompt in load.prompts()]
     chat = ChatLlamaCpp(
-        model_path=model, n_ctx=4 * load.context, n_threads=options.threads, max_tokens=load.output, temperature=0,
-        verbose=False, model_kwargs={"n_threads_batch": options.threads},
+        model_path=model,
+        n_ctx=4 * load.context,
+        n_threads=options.threads,
+        max_tokens=load.output,
+        temperature=0,
+        verbose=False,
+        model_kwargs={"n_threads_batch": options.threads},
     )
     begin = time.process_time()
     for text in texts:

@@ -136,10 +136,8 @@ class Engine:
             request = self._waiting.remove(number)
             if request is not None:
                 events.append(Done(number, "", "cancelled", len(request.tokens), 0, 0))
-        for slot in self._slots:
-            if slot.answer is not None and slot.answer.request.id in gone:
-                events.append(self._finish(slot, "cancelled"))
-        return events
+        ended = [slot for slot in self._slots if slot.answer is not None and slot.answer.request.id in gone]
+        return events + [self._finish(slot, "cancelled") for slot in ended]
 
     def _admit(self) -> list[Event]:
         """Give free sequences to waiting calls, and begin with those whose beginning is computed or nobody's."""

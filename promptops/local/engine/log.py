@@ -1,4 +1,4 @@
-"""The native library's chatter: into ``logging`` at debug level, never to the terminal, with its last errors at hand."""
+"""The native library's chatter: into ``logging`` at debug level, never to the terminal; its last errors at hand."""
 
 from __future__ import annotations
 

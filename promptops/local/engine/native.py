@@ -154,7 +154,7 @@ class Native:
         self._abort[0] = b"\1" if wanted else b"\0"
 
     def decode(self, parts: Iterable[Part]) -> str:
-        """Compute; *done*, *full* (no room in the cache), *aborted* or *failed*. Rows come in the order of ``parts``."""
+        """Compute: *done*, *full* (no room in the cache), *aborted* or *failed*. Rows come as ``parts`` do."""
         count = 0
         for part in parts:
             end = count + len(part.tokens)

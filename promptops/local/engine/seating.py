@@ -100,7 +100,7 @@ class Seating:
         """Whether copying the whole of a sequence's cache is faster than computing ``tokens`` again."""
         held = max(1, len(self._slots[source].held))
         copied = self._native.state_size(source) / held * self._native.window
-        return tokens * self._token > copied / _BYTES
+        return bool(tokens * self._token > copied / _BYTES)
 
     def _keeps(self, answer: Answer, length: int) -> bool:
         _, covered = self._shelf.longest(answer.tokens[:length], _name(answer.adapters))

@@ -12,7 +12,7 @@ from tests.local.engine.support import Open
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A model whose greedy replies are decided by wide margins, a random one, one for embeddings, one without weights."""
+    """A model whose greedy replies are decided by wide margins, a random one, one for vectors, one without weights."""
     pytest.importorskip("llama_cpp", reason="the engine needs the extra 'local'")
     pytest.importorskip("gguf", reason="tiny models are written by the extra 'local'")
     from promptops.testing.tiny_gguf import tiny_gguf

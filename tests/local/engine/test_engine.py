@@ -90,7 +90,10 @@ def test_seeds_decide_chance(engine: Open) -> None:
     """The same seed says the same beside other calls; another says something else."""
     one = engine("random", sequences=3)
     prompt = prompts(one, 1)[0]
-    calls = [Request(i, prompt, 24, temperature=1.5, top_p=0.95, top_k=200, min_p=0.001, seed=s) for i, s in enumerate([7, 8, 7])]
+    calls = [
+        Request(i, prompt, 24, temperature=1.5, top_p=0.95, top_k=200, min_p=0.001, seed=s)
+        for i, s in enumerate([7, 8, 7])
+    ]
     found = texts(run(one, *calls))
     assert found[0] == found[2] != found[1]
 
@@ -99,9 +102,7 @@ def test_penalties_end_repetition(engine: Open) -> None:
     """A token that was said is said less often."""
     one = engine("random")
     prompt = prompts(one, 1)[0]
-    plain, varied = (
-        answered(one, Request(1, prompt, 60, presence_penalty=value, logprobs=1)) for value in (0.0, 50.0)
-    )
+    plain, varied = (answered(one, Request(1, prompt, 60, presence_penalty=value, logprobs=1)) for value in (0.0, 50.0))
     assert len({item.text for item in varied.logprobs}) > len({item.text for item in plain.logprobs})
 
 
@@ -161,7 +162,9 @@ def test_a_grammar_is_kept_to(engine: Open, temperature: float) -> None:
         assert event.text.strip("[]").split(",")[0] in {"yes", "no", "아마"}
 
 
-@pytest.mark.parametrize("grammar", ['root ::= "a', "root ::= other", 'start ::= "a"', 'root ::= root "a"', "", 'root ::= "\0"'])
+@pytest.mark.parametrize(
+    "grammar", ['root ::= "a', "root ::= other", 'start ::= "a"', 'root ::= root "a"', "", 'root ::= "\0"']
+)
 def test_a_broken_grammar_fails_its_call_alone(engine: Open, grammar: str) -> None:
     """A syntax error, a rule that is missing, no root, left recursion: an error, and the next call is answered."""
     one = engine()
@@ -245,7 +248,9 @@ def test_an_answer_ends_at_the_window(engine: Open) -> None:
 def test_looking_up_changes_only_the_time(engine: Open) -> None:
     """Guesses save decodes where a text repeats itself, and never change what is said."""
     plain, guessing = engine("random"), engine("random", lookup=6)
-    grammar = 'root ::= "It rained all day. It rained all day. It rained all day. It rained all day. It rained all day."'
+    grammar = (
+        'root ::= "It rained all day. It rained all day. It rained all day. It rained all day. It rained all day."'
+    )
     requests = [Request(i, prompt, 80, grammar=grammar) for i, prompt in enumerate(prompts(plain, 3))]
     chance = [Request(8 + i, prompt, 40, temperature=0.4, seed=i) for i, prompt in enumerate(prompts(plain, 2))]
     assert texts(run(plain, *requests)) == texts(run(guessing, *requests))
@@ -279,7 +284,9 @@ def test_wrong_calls_never_reach_the_library(engine: Open) -> None:
     assert isinstance(found[1], Done)
 
 
-def test_nothing_reaches_the_terminal(engine: Open, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_reaches_the_terminal(
+    engine: Open, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """What the library says goes to the log, at debug level."""
     with caplog.at_level(logging.DEBUG, "promptops"):
         one = engine("random")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("llama_cpp", reason="the engine needs the extra 'local'")
-gguf = pytest.importorskip("gguf", reason="tiny models are written by the extra 'local'")
+pytest.importorskip("gguf", reason="tiny models are written by the extra 'local'")
 
 from promptops.errors import EngineError
 from promptops.local.engine import Request
@@ -18,6 +18,7 @@ from tests.local.engine.support import Open, answered, failed, run
 
 def adapter(path: Path, seed: int, width: int = 64) -> Path:
     """A LoRA adapter of random weights over the tiny model's first queries."""
+    import gguf
     import numpy as np
 
     chance = np.random.default_rng(seed)
@@ -28,7 +29,8 @@ def adapter(path: Path, seed: int, width: int = 64) -> Path:
     for layer in range(2):
         for name in ("attn_q", "attn_output"):
             for side, shape in (("a", (4, width)), ("b", (width, 4))):
-                writer.add_tensor(f"blk.{layer}.{name}.weight.lora_{side}", chance.normal(0, 1, shape).astype(np.float32))
+                values = chance.normal(0, 1, shape).astype(np.float32)
+                writer.add_tensor(f"blk.{layer}.{name}.weight.lora_{side}", values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -66,7 +68,9 @@ def test_vectors_do_not_depend_on_the_batch(engine: Open) -> None:
     assert failed(one, Request(1, (5,), 3)).code == "rejected"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"<html>no such model</html>", b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 64])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"<html>no such model</html>", b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 64]
+)
 def test_a_file_that_is_no_model(engine: Open, tmp_path: Path, content: bytes | None) -> None:
     """One line that names the file and gives the library's reason."""
     file = tmp_path / "model.gguf"
@@ -84,8 +88,8 @@ def test_models_of_another_kind(engine: Open, models: dict[str, str], tmp_path: 
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(Path(models["random"]).read_bytes()[:-5000])
     foreign = tiny_gguf(tmp_path / "foreign.gguf", architecture="unheard")
-    for model, reason in (("vocabulary", "cannot be loaded"), (str(cut), "cannot be loaded"), (str(foreign), "unheard")):
-        with pytest.raises(EngineError, match=reason):
+    for model in ("vocabulary", str(cut), str(foreign)):
+        with pytest.raises(EngineError, match=r"cannot be loaded: \w+"):
             engine(model)
     with pytest.raises(EngineError, match="an embedding model"):
         engine("vectors")

@@ -18,9 +18,10 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
     return [*parts, data[at:]]
 
 
-@given(
-    ALPHABET, st.lists(st.text("ab강🙂", min_size=1, max_size=3), max_size=3), st.lists(st.integers(0, 4), max_size=12)
-)
+STOPS = st.lists(st.text("ab강🙂", min_size=1, max_size=3), max_size=3)
+
+
+@given(ALPHABET, STOPS, st.lists(st.integers(0, 4), max_size=12))
 def test_the_cuts_make_no_difference(text: str, stop: list[str], sizes: list[int]) -> None:
     """The pieces join to the text up to the first stop text to be complete, for any token borders."""
     writer = Writer(stop)

@@ -35,9 +35,9 @@ def steps(lengths: list[int], sequences: int, *, sort: bool = True) -> int:
 
 @given(LENGTHS, st.integers(1, 6))
 def test_no_long_call_is_left_to_the_end(lengths: list[int], sequences: int) -> None:
-    """Longest first ends within a third of the longest call after the least possible (Graham 1969)."""
-    least = max(-(-sum(lengths) // sequences), max(lengths))
-    assert steps(lengths, sequences) <= least + max(lengths) * (1 - 1 / sequences) + 1
+    """The last answer ends within Graham's bound for lists of jobs (1966)."""
+    longest = max(lengths)
+    assert steps(lengths, sequences) <= sum(lengths) / sequences + longest * (1 - 1 / sequences)
 
 
 def test_grouping_by_length_saves_decodes() -> None:
