@@ -121,7 +121,7 @@ def main() -> None:
         return
     machine = this()
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{'':58}{'MiB':>8}{'predicted':>11}{'ratio':>7}")
+        print(f"{'':74}{'MiB':>8}{'predicted':>11}{'ratio':>7}")
         for weights, settings in cases(repack=not machine.faulty):
             path = Path(folder, f"{weights}.gguf")
             if not path.exists():
@@ -131,7 +131,7 @@ def main() -> None:
             ratio = wanted / took
             words = f"{weights}, {said(case)}{'' if case.mmap else ', read'}{'' if case.repack else ', as is'}"
             mark = "" if 0.9 <= ratio <= 1.1 else "  *"
-            print(f"{words:58.58}{took / 2**20:8.0f}{wanted / 2**20:11.0f}{ratio:7.2f}{mark}", flush=True)
+            print(f"{words:74}{took / 2**20:8.0f}{wanted / 2**20:11.0f}{ratio:7.2f}{mark}", flush=True)
 
 
 if __name__ == "__main__":

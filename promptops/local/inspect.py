@@ -99,7 +99,8 @@ class Inspected:
         )
         yield "parameters", f"{found.parameters:,}"
         yield "tensors", ", ".join(f"{kind} × {n} ({size(total)})" for kind, (n, total) in self.types.items()) or "none"
-        yield "context", f"{found.context:,} tokens" if found.context else "not said"
+        asked = f"; {settings.context:,} asked for" if settings.context > found.context > 0 else ""
+        yield "context", f"{found.context:,} tokens{asked}" if found.context else "not said"
         yield "chat template", "yes" if found.chat_template else "no"
         twice = f", of it {size(need.mapped)} twice while memory lasts" if need.mapped else ""
         yield "weights", f"{size(need.weights)}{twice}"

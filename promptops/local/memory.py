@@ -130,7 +130,9 @@ def _compute(found: Model, settings: EngineSettings, outputs: int) -> int:
     """The most that is alive at once while one micro-batch passes: in attention, between a layer's two feed-forward
     matrices, or at the logits; and the mask, which is there throughout.
     """
-    batch = min(settings.micro_batch, settings.batch, settings.context * settings.sequences)
+    batch = min(settings.batch, settings.context * settings.sequences)
+    if not settings.embeddings:  # whose texts are computed whole
+        batch = min(batch, settings.micro_batch)
     cells = _padded(settings.context) if found.layers else batch
     flash = settings.flash_attention and found.causal
     mask = cells * batch * (2 if flash else 4) if found.heads else 0

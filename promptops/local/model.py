@@ -133,7 +133,10 @@ class _Keys:
     def each(self, name: str, blocks: int, default: int = 0) -> list[int]:
         """A figure of every layer: one for all, or a list of them."""
         found = self.get(name, default=default)
-        return [int(value) for value in found] if isinstance(found, list) else [int(found)] * min(blocks, 1 << 16)
+        each = [int(value) for value in found] if isinstance(found, list) else [int(found)] * min(blocks, 1 << 16)
+        if not all(0 <= value < 1 << 32 for value in each):
+            raise ValueError(f"{self.architecture}.{name} is {found!r}")
+        return each
 
 
 def _layers(keys: _Keys, blocks: int) -> list[Layer]:

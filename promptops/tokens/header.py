@@ -147,7 +147,7 @@ class _Reader:
         count = int(self._number("Q"))
         least = _LEAST.get(what) or struct.calcsize(f"<{what}")
         if count * least > len(self._data) - self._at:
-            raise ValueError(f"it claims {count:,} values where it has {len(self._data):,} bytes; it is cut or damaged")
+            raise ValueError(f"it claims {count:,} values in {len(self._data):,} bytes; is the download complete?")
         return count
 
     def _string(self) -> str:

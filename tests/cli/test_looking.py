@@ -13,6 +13,7 @@ import pytest
 
 from promptops.store import GROUPINGS
 from promptops.testing import FakeOpenAI
+from promptops.testing.tiny_gguf import tiny_gguf
 from promptops.tokens import counter
 
 Command = Callable[..., Any]
@@ -247,26 +248,24 @@ def test_every_promised_option_is_there(command: Command) -> None:
 
 
 def test_a_model_file_is_inspected(command: Command, tmp_path: Path) -> None:
-    """A GGUF's header says what it is."""
-    gguf = pytest.importorskip("gguf")
-    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
-    writer.add_name("Tiny")
-    for add, value in (
-        (writer.add_context_length, 128), (writer.add_block_count, 1), (writer.add_embedding_length, 8),
-        (writer.add_head_count, 2), (writer.add_head_count_kv, 1),
-    ):  # fmt: skip
-        add(value)
-    writer.add_token_list([b"a", b"b"])
-    writer.add_tensor("token_embd.weight", __import__("numpy").zeros((2, 8), dtype="float32"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    said = command("inspect", tmp_path / "tiny.gguf", "--json")
+    """A GGUF's header says what it is, what it needs, and what fits this machine."""
+    pytest.importorskip("gguf")
+    path = tiny_gguf(tmp_path / "tiny.gguf")
+    said = command("inspect", path, "--json", "--context", "256", "--sequences", "3", "--kv", "q8_0")
     assert (said.status, said.err) == (0, "")
-    assert said.json["architecture"] == "llama"
-    assert json.dumps(said.json)
-    assert "llama" in command("inspect", tmp_path / "tiny.gguf").out
+    found = said.json
+    assert (found["architecture"], found["fits"], found["free"] > 0) == ("llama", True, True)
+    assert found["settings"] | {"threads": 1} == {
+        "context": 256, "sequences": 3, "kv": "q8_0", "flash_attention": True, "threads": 1,
+    }  # fmt: skip
+    memory = found["memory"]
+    assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"] + memory["rest"]
+    assert {"context": 256, "sequences": 3, "cache": "q8_0", "bytes": memory["must_be_free"], "fits": True} in found[
+        "combinations"
+    ]
+    shown = command("inspect", path).out
+    assert "it fits" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_rendered_prompts_count_says_what_is_exact_and_what_was_learned(
