@@ -249,7 +249,7 @@ BAD = {
     "text": (b"this is my model", "not a GGUF file"),
     "empty": (b"", "empty"),
     "newer": (b"GGUF\x09\0\0\0" + bytes(64), "version is 9"),
-    "damaged": (b"GGUF\x03\0\0\0" + b"\xff" * 64, "cut or damaged"),
+    "damaged": (b"GGUF\x03\0\0\0" + b"\xff" * 64, "claims"),
 }
 
 
