@@ -5,8 +5,8 @@
     python benchmarks/local.py --server PATH            # and llama-server (benchmarks/build_llama_server.py)
 
 Random weights of a llama architecture (135 M parameters at 30 layers, Q4_0), greedy, fixed lengths. Threads wait
-without spinning (OMP_WAIT_POLICY), so that processor time is work done, whatever else the machine does. Where a processor
-announces AMX and faults on it, ``--no-repack`` loads the weights as they are, for every peer alike.
+without spinning (OMP_WAIT_POLICY), so that processor time is work done, whatever else the machine does. Where a
+processor announces AMX and faults on it, ``--no-repack`` loads the weights as they are, for every peer alike.
 ChatLlamaCpp.batch at its default concurrency ends the process (one model from several threads), so it is not run.
 """
 
@@ -19,6 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import tempfile
@@ -38,6 +39,7 @@ from promptops.testing.tiny_gguf import SMALL, tiny_gguf
 
 PROMPTS = {"short": (150, 60), "long": (150, 600), "prefix": (1000, 60)}
 """Tokens that all prompts share, and those of each document."""
+WORDS = ["river", "rain", "system", "market", "summary", "engine", "village", "harbour", "letter", "winter", "bridge"]
 PORT = 18291
 
 
@@ -47,17 +49,26 @@ class Load:
     document: int
     output: int
     calls: int
-    vocabulary: int
+    prompts: tuple[tuple[int, ...], ...]
 
     @property
     def context(self) -> int:
         return -(-(self.prefix + self.document + self.output + 1) // 256) * 256
 
-    def prompts(self) -> list[list[int]]:
-        def tokens(start: int, count: int) -> list[int]:
-            return [1000 + (start * 7919 + i * 104729) % (self.vocabulary - 2000) for i in range(count)]
 
-        return [tokens(0, self.prefix) + tokens(1 + i, self.document) for i in range(self.calls)]
+def _load(model: str, prefix: int, document: int, output: int, calls: int) -> Load:
+    """Prompts of words, so that ChatLlamaCpp, which takes texts, reads as many tokens as the others."""
+    speller = llama_cpp.Llama(model, vocab_only=True, verbose=False)
+    chance = random.Random(1)
+
+    def tokens(count: int) -> list[int]:
+        words = " ".join(chance.choice(WORDS) for _ in range(2 * count))
+        return speller.tokenize((" " + words).encode(), add_bos=False)[:count]
+
+    shared = tokens(prefix)
+    prompts = tuple(tuple(shared + tokens(document)) for _ in range(calls))
+    speller.close()
+    return Load(prefix, document, output, calls, prompts)
 
 
 def main() -> None:
@@ -73,7 +84,7 @@ def main() -> None:
         for name in options.loads.split(","):
             for output in map(int, options.outputs.split(",")):
                 prefix, document = PROMPTS[name]
-                _compare(options, model, Load(prefix, document, output, options.calls, SMALL.vocabulary))
+                _compare(options, model, _load(model, prefix, document, output, options.calls))
 
 
 def _options() -> argparse.Namespace:
@@ -122,8 +133,8 @@ def _llama(options: argparse.Namespace, model: str, load: Load) -> float:
         model, n_ctx=load.context, n_threads=options.threads, n_threads_batch=options.threads, verbose=False
     )
     begin = time.process_time()
-    for prompt in load.prompts():
-        answer = llama.create_completion(prompt, max_tokens=load.output, temperature=0)
+    for prompt in load.prompts:
+        answer = llama.create_completion(list(prompt), max_tokens=load.output, temperature=0)
         _same(answer["usage"]["completion_tokens"], load.output)
     spent = time.process_time() - begin
     llama.close()
@@ -141,7 +152,7 @@ def _engine(options: argparse.Namespace, model: str, load: Load, sequences: int,
         repack=not options.no_repack,
     )
     engine = Engine(settings)
-    prompts = load.prompts()
+    prompts = load.prompts
     begin = time.process_time()
     for number, prompt in enumerate(prompts):
         engine.submit(Request(number, tuple(prompt), load.output))
@@ -158,7 +169,7 @@ def _langchain(options: argparse.Namespace, model: str, load: Load) -> float:
     from langchain_community.chat_models import ChatLlamaCpp
 
     speller = llama_cpp.Llama(model, vocab_only=True, verbose=False)
-    texts = [speller.detokenize(prompt).decode("utf-8", "replace") for prompt in load.prompts()]
+    texts = [speller.detokenize(prompt).decode("utf-8", "replace") for prompt in load.prompts]
     chat = ChatLlamaCpp(
         model_path=model,
         n_ctx=4 * load.context,
@@ -169,9 +180,14 @@ def _langchain(options: argparse.Namespace, model: str, load: Load) -> float:
         model_kwargs={"n_threads_batch": options.threads},
     )
     begin = time.process_time()
+    read = 0
     for text in texts:
         chat.invoke(text)
-    return time.process_time() - begin
+        read += chat.client.n_tokens
+    spent = time.process_time() - begin
+    wanted = sum(map(len, load.prompts)) + load.calls * load.output
+    print(f"  (ChatLlamaCpp: {read / wanted:.3f} of the tokens the others read and wrote)")
+    return spent
 
 
 def _server(options: argparse.Namespace, model: str, load: Load, *more: str) -> float:
@@ -183,14 +199,14 @@ def _server(options: argparse.Namespace, model: str, load: Load, *more: str) -> 
             _until_ready()
             begin = _spent(server.pid)
             with ThreadPoolExecutor(load.calls) as pool:
-                list(pool.map(lambda prompt: _complete(prompt, load.output), load.prompts()))
+                list(pool.map(lambda prompt: _complete(prompt, load.output), load.prompts))
             return _spent(server.pid) - begin
         finally:
             server.kill()
 
 
-def _complete(prompt: list[int], output: int) -> None:
-    body = {"prompt": prompt, "n_predict": output, "temperature": 0, "cache_prompt": True, "ignore_eos": True}
+def _complete(prompt: tuple[int, ...], output: int) -> None:
+    body = {"prompt": list(prompt), "n_predict": output, "temperature": 0, "cache_prompt": True, "ignore_eos": True}
     request = urllib.request.Request(f"http://127.0.0.1:{PORT}/completion", json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=900) as reply:
         _same(json.load(reply)["tokens_predicted"], output)

@@ -67,6 +67,7 @@ class Inspected:
             "context": found.context,
             "layers": found.blocks,
             "vocabulary": found.vocabulary,
+            "sliding_window": max((layer.window for layer in found.layers), default=0),
             "chat_template": found.chat_template,
             "embeddings": not found.causal,
             "settings": {
@@ -101,6 +102,11 @@ class Inspected:
         yield "tensors", ", ".join(f"{kind} × {n} ({size(total)})" for kind, (n, total) in self.types.items()) or "none"
         asked = f"; {settings.context:,} asked for" if settings.context > found.context > 0 else ""
         yield "context", f"{found.context:,} tokens{asked}" if found.context else "not said"
+        if sliding := [layer.window for layer in found.layers if layer.window]:
+            yield (
+                "window",
+                f"{max(sliding):,} tokens in {len(sliding)} of {len(found.layers)} layers, kept whole all the same",
+            )
         yield "chat template", "yes" if found.chat_template else "no"
         twice = f", of it {size(need.mapped)} twice while memory lasts" if need.mapped else ""
         yield "weights", f"{size(need.weights)}{twice}"

@@ -33,7 +33,7 @@ the tile configuration, and such a build dies of it."""
 class Machine:
     """Physical ``cores`` that this process may use, free and all ``memory`` in bytes, the processor's ``features``.
 
-    ``amx`` says that the installed library multiplies in AMX tiles, ``faulty`` that it would and dies of it.
+    ``amx`` says that the installed library lays weights out for AMX tiles, ``faulty`` that it dies of them.
     """
 
     cores: int
@@ -120,7 +120,7 @@ def _features() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _amx() -> tuple[bool, bool]:
-    """Whether the library's AMX works, and whether it faults: tried in a process of its own, which may die of it."""
+    """Whether the library uses AMX, and whether it dies of it: tried in a process of its own."""
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and text
             [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, check=False
@@ -128,4 +128,4 @@ def _amx() -> tuple[bool, bool]:
     except (OSError, subprocess.TimeoutExpired):
         return False, False
     amx, died = b"amx" in done.stdout, done.returncode < 0
-    return amx and not died, amx and died
+    return amx, amx and died

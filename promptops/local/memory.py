@@ -42,8 +42,8 @@ _REPACKED = {
     "asimddp": {"Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"},
 }
 """Types that llama.cpp lays out anew, by the feature of the processor that it takes."""
-_TILED = {"Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"}
-"""The same for AMX tiles."""
+_TILED = {"Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS", "F16"}
+"""The same for AMX tiles, of 32 rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,12 @@ def _weights(found: Model, settings: EngineSettings, machine: Machine) -> tuple[
 
 
 def _repacked(weight: Weight, machine: Machine) -> bool:
-    if len(weight.shape) < 2 or not weight.name.endswith(".weight") or weight.shape[1] % 8:
+    if len(weight.shape) < 2 or not weight.name.endswith(".weight"):
         return False
+    if machine.amx and weight.kind in _TILED and weight.shape[1] % 32 == 0:
+        return True
     kinds = set().union(*(kinds for feature, kinds in _REPACKED.items() if feature in machine.features))
-    return weight.kind in (kinds | _TILED if machine.amx else kinds)
+    return weight.kind in kinds and weight.shape[1] % 8 == 0
 
 
 def _cache(found: Model, settings: EngineSettings) -> int:
@@ -110,11 +112,12 @@ def _cache(found: Model, settings: EngineSettings) -> int:
 
 
 def _layer(layer: Layer, settings: EngineSettings) -> int:
-    """Bytes of one layer's keys and values for one sequence."""
-    cells = _padded(settings.context)
-    if layer.window:
-        cells = min(cells, _padded(layer.window + settings.micro_batch))
-    return cells * (_row(layer.keys, settings.key_type) + _row(layer.values, settings.value_type))
+    """Bytes of one layer's keys and values for one sequence.
+
+    A layer with a sliding window keeps everything too: the engine goes on from the beginnings that prompts share, and
+    what has left a window could not be had again.
+    """
+    return _padded(settings.context) * (_row(layer.keys, settings.key_type) + _row(layer.values, settings.value_type))
 
 
 def _row(numbers: int, kind: str) -> int:
@@ -130,9 +133,9 @@ def _compute(found: Model, settings: EngineSettings, outputs: int) -> int:
     """The most that is alive at once while one micro-batch passes: in attention, between a layer's two feed-forward
     matrices, or at the logits; and the mask, which is there throughout.
     """
-    batch = min(settings.batch, settings.context * settings.sequences)
-    if not settings.embeddings:  # whose texts are computed whole
-        batch = min(batch, settings.micro_batch)
+    batch = min(settings.micro_batch, settings.batch, settings.context * settings.sequences)
+    if settings.embeddings:  # texts are computed whole
+        batch = max(settings.batch, settings.context)
     cells = _padded(settings.context) if found.layers else batch
     flash = settings.flash_attention and found.causal
     mask = cells * batch * (2 if flash else 4) if found.heads else 0

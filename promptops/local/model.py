@@ -32,7 +32,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one layer keeps per token: numbers of its keys and values; ``window`` tokens at most (0: all of them)."""
+    """What one layer keeps per token: numbers of its keys and values; it sees ``window`` tokens back (0: all)."""
 
     keys: int
     values: int

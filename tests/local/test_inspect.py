@@ -75,15 +75,16 @@ def test_layers_may_have_their_own_numbers_of_heads(header: Callable[..., Path])
     assert [layer.keys for layer in model(path).layers] == [16, 32]
 
 
-def test_a_sliding_window_bounds_the_cache(header: Callable[..., Path]) -> None:
-    """Of five layers in six, as this architecture has it."""
+def test_a_sliding_window_is_told_and_kept_whole(header: Callable[..., Path]) -> None:
+    """Of five layers in six, as this architecture has it; the library's cache is as large as without."""
     path = header(
         "gemma3", block_count=12, embedding_length=64, attention__head_count=4, attention__head_count_kv=1,
         context_length=1 << 17, attention__sliding_window=512,
     )  # fmt: skip
     assert [layer.window for layer in model(path).layers] == [512, 512, 512, 512, 512, 0] * 2
-    need = inspect(path, context=1 << 16, sequences=1, machine=MACHINE).need
-    assert need.cache == (10 * 768 + 2 * (1 << 16)) * 16 * 2 * 2
+    found = inspect(path, context=1 << 16, sequences=1, machine=MACHINE)
+    assert found.need.cache == 12 * (1 << 16) * 16 * 2 * 2
+    assert dict(found.lines())["window"].startswith("512 tokens in 10 of 12 layers")
 
 
 def test_recurrent_layers_keep_the_same_at_any_length(header: Callable[..., Path]) -> None:

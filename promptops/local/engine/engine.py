@@ -12,13 +12,14 @@ from promptops.local.engine.answer import Answer, Slot
 from promptops.local.engine.lookup import Lookup
 from promptops.local.engine.native import Native, Part, fingerprint
 from promptops.local.engine.output import Writer
+from promptops.local.engine.planning import plan
 from promptops.local.engine.refusal import check, check_text, refusal
 from promptops.local.engine.sampler import GrammarError, Sampler, logprob
 from promptops.local.engine.seating import Seating
 from promptops.local.engine.shelf import Shelf
 from promptops.local.engine.values import Done, Event, Failed, Finish, Piece, Request
 from promptops.local.engine.waiting import Key, Waiting
-from promptops.local.settings import EngineSettings
+from promptops.local.settings import EngineSettings, Lora
 
 SINK = 4
 """Tokens that a shift keeps at the beginning (StreamingLLM, Xiao et al. 2023, table 2)."""
@@ -46,15 +47,17 @@ class Engine:
         self._early: list[Event] = []
         self._budget = self._native.batch
         self._clock = 0
+        self._shifting = False
+        """Whether the next decode moves a part of the cache, which must not be left half done."""
         self.evaluated = 0
         """Prompt tokens that were computed, since the beginning."""
         self.decodes = 0
         """Calls of the library's decode, since the beginning."""
         self.window = self._native.window
         """Tokens that a prompt and its answer can have together."""
-        self.vocabulary = self._native.size
-        self.chat_template = self._native.template()
-        self.begin, self.end, self.add_begin = self._native.special()
+        self.vocabulary = self._native.vocabulary.size
+        self.chat_template = self._native.vocabulary.template()
+        self.begin, self.end, self.add_begin = self._native.vocabulary.special()
 
     def close(self) -> None:
         """Free the model; may be called twice."""
@@ -68,11 +71,11 @@ class Engine:
 
     def tokenize(self, text: str, special: bool = False) -> list[int]:
         """The tokens of ``text``; special tokens are read out of it only where ``special``."""
-        return self._native.tokenize(text, special)
+        return self._native.vocabulary.tokenize(text, special)
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of ``tokens``, without special ones."""
-        return b"".join(self._native.piece(token)[0] for token in tokens).decode("utf-8", "replace")
+        return b"".join(self._native.vocabulary.piece(token)[0] for token in tokens).decode("utf-8", "replace")
 
     # Calls
 
@@ -94,7 +97,7 @@ class Engine:
     def cancel(self, number: int) -> None:
         """End a call, wherever it stands; from any thread, also while ``step`` computes."""
         self._cancelled.add(number)
-        if number in self._running:
+        if number in self._running and not self._shifting:
             self._native.abort(True)
 
     def step(self) -> list[Event]:
@@ -103,7 +106,7 @@ class Engine:
         events, self._early = self._early, []
         events += self._drop_cancelled()
         events += self._admit()
-        parts = self._plan()
+        parts = plan(self._slots, self._budget, self.window)
         if parts:
             events += self._compute(parts)
         return events
@@ -112,6 +115,7 @@ class Engine:
         """The vectors of tokenized texts, each of length one. Raises ``EngineError``."""
         if not self._settings.embeddings:
             raise EngineError(f"{self._settings.path}: loaded for text; vectors need embeddings=True")
+        self._native.wear(_key(self._settings.loras))
         vectors: list[list[float]] = []
         batch: list[Part] = []
         room = self._native.batch
@@ -124,8 +128,7 @@ class Engine:
         return vectors + (self._native.vectors(batch) if batch else [])
 
     def _adapters(self, request: Request) -> Key:
-        loras = self._settings.loras if request.loras is None else request.loras
-        return tuple((lora.path, lora.scale) for lora in loras)
+        return _key(self._settings.loras if request.loras is None else request.loras)
 
     # From waiting to a sequence
 
@@ -181,40 +184,11 @@ class Engine:
 
     # Computing
 
-    def _plan(self) -> list[Part]:
-        """A token (and guesses) for each call that writes; what they leave of the batch for prompts, oldest first."""
-        parts: list[Part] = []
-        room = self._budget
-        for slot in self._slots:
-            if slot.pending() == 1 and slot.answer is not None and room > 0:
-                parts.append(self._next(slot, slot.answer, room))
-                room -= len(parts[-1].tokens)
-        reading = [slot for slot in self._slots if slot.pending() > 1]
-        for slot in sorted(reading, key=lambda slot: slot.used):
-            if slot.answer is not None and room > 0:
-                parts.append(self._read(slot, slot.answer, room))
-                room -= len(parts[-1].tokens)
-        return parts
-
-    def _next(self, slot: Slot, answer: Answer, room: int) -> Part:
-        guesses: list[int] = []
-        if answer.lookup is not None and answer.written:
-            left = answer.request.most - answer.written - 1
-            guesses = answer.lookup.guess(answer.tokens, min(left, self.window - len(answer.tokens), room - 1))
-        tokens = [answer.tokens[-1], *guesses]
-        return Part(slot.index, len(slot.held), tokens, len(tokens))
-
-    def _read(self, slot: Slot, answer: Answer, room: int) -> Part:
-        start = len(slot.held)
-        end = min(len(answer.tokens), start + room)
-        if start < answer.border < end:
-            end = answer.border
-        return Part(slot.index, start, answer.tokens[start:end], int(end == len(answer.tokens)))
-
     def _compute(self, parts: list[Part]) -> list[Event]:
         first = self._slots[parts[0].sequence].answer
         self._native.wear(first.adapters if first is not None else ())
         state = self._native.decode(parts)
+        self._shifting = False
         self.decodes += 1
         if state == "done":
             self._budget = min(self._native.batch, self._budget * 2)
@@ -264,7 +238,7 @@ class Engine:
         return self._events(slot, answer, written, finish)
 
     def _write(self, answer: Answer, token: int, row: object) -> tuple[str, Finish | None]:
-        data, ends = self._native.piece(token)
+        data, ends = self._native.vocabulary.piece(token)
         if ends:
             return "", "stop"
         answer.tokens.append(token)
@@ -297,6 +271,7 @@ class Engine:
         del slot.held[sink : sink + gone]
         del answer.tokens[sink : sink + gone]
         slot.shifted = sink
+        self._shifting = True
         if answer.lookup is not None:
             answer.lookup.forget()
 
@@ -362,3 +337,7 @@ class Engine:
     def _tick(self) -> int:
         self._clock += 1
         return self._clock
+
+
+def _key(loras: Iterable[Lora]) -> Key:
+    return tuple((lora.path, lora.scale) for lora in loras)

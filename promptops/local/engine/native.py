@@ -1,4 +1,4 @@
-"""The one place that calls llama.cpp: a model, its vocabulary and its context, without any policy.
+"""The one place that computes with llama.cpp: a model and its context, without any policy.
 
 What the library aborts the process on is checked by the callers or here, and never sent: an empty batch or one over
 ``n_batch``, a token or sequence that is not there, a part of a sequence copied, a row sampled that has no logits.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 
 from promptops.errors import EngineError
 from promptops.local.engine import log
+from promptops.local.engine.vocabulary import Vocabulary
 from promptops.local.engine.waiting import Key
 from promptops.local.settings import EngineSettings
 
@@ -41,14 +43,12 @@ class Native:
         self._model: Any = None
         self._adapters: dict[str, Any] = {}
         self._worn: Key = ()
-        self._pieces: dict[int, tuple[bytes, bool]] = {}
         self.path = settings.path
         log.listen()
         library.llama_backend_init()
         self._model = self._load(settings)
         try:
-            self._vocabulary = library.llama_model_get_vocab(self._model)
-            self.size = library.llama_vocab_n_tokens(self._vocabulary)
+            self.vocabulary = Vocabulary(self._model)
             self._load_adapters(settings)
             self._context = self._open(settings)
             self._prepare(settings)
@@ -145,7 +145,7 @@ class Native:
         The library asks between any two operations, a thousand times per decode, so what it asks is C: ``strlen`` of
         two bytes, which is 0 until the first is set.
         """
-        strlen = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
+        strlen = ctypes.cast(ctypes.CDLL("msvcrt" if os.name == "nt" else None).strlen, ctypes.c_void_p).value
         self._asked = library.ggml_abort_callback(strlen)
         library.llama_set_abort_callback(self._context, self._asked, ctypes.cast(self._abort, ctypes.c_void_p))
 
@@ -173,10 +173,9 @@ class Native:
         pointer = library.llama_get_logits(self._context)
         address = ctypes.cast(pointer, ctypes.c_void_p).value
         if not count or address is None:
-            return np.empty((0, self.size), np.float32)
-        return np.frombuffer((ctypes.c_float * (count * self.size)).from_address(address), np.float32).reshape(
-            count, self.size
-        )
+            return np.empty((0, self.vocabulary.size), np.float32)
+        numbers: Any = (ctypes.c_float * (count * self.vocabulary.size)).from_address(address)
+        return np.frombuffer(numbers, np.float32).reshape(count, self.vocabulary.size)
 
     def vectors(self, parts: Sequence[Part]) -> list[list[float]]:
         """The pooled vectors of whole texts, each of length one; ``parts`` fit one batch, a sequence each."""
@@ -237,53 +236,6 @@ class Native:
         scales = (ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
         library.llama_set_adapters_lora(self._context, pointers, len(adapters), scales)
         self._worn = adapters
-
-    # The vocabulary
-
-    def tokenize(self, text: str, special: bool) -> list[int]:
-        """The tokens of ``text``; ``special`` reads special tokens out of it."""
-        data = text.encode("utf-8", "replace")
-        room = len(data) + 8
-        while True:
-            tokens = (library.llama_token * room)()
-            count = library.llama_tokenize(self._vocabulary, data, len(data), tokens, room, False, special)
-            if count >= 0:
-                return list(tokens[:count])
-            room = -count
-
-    def piece(self, token: int) -> tuple[bytes, bool]:
-        """A token's bytes (none for special ones), and whether it ends a text."""
-        known = self._pieces.get(token)
-        if known is None:
-            known = self._pieces[token] = self._spell(token), bool(library.llama_vocab_is_eog(self._vocabulary, token))
-        return known
-
-    def _spell(self, token: int) -> bytes:
-        if not 0 <= token < self.size:
-            return b""
-        room = 64
-        while True:
-            space = ctypes.create_string_buffer(room)
-            count = library.llama_token_to_piece(self._vocabulary, token, space, room, 0, False)
-            if count >= 0:
-                return space.raw[:count]
-            room = -count
-
-    def special(self) -> tuple[int, int, bool]:
-        """The token that begins a text, the one that ends it, and whether prompts want the first."""
-        vocabulary = self._vocabulary
-        begin, end = library.llama_vocab_bos(vocabulary), library.llama_vocab_eos(vocabulary)
-        return int(begin), int(end), bool(library.llama_vocab_get_add_bos(vocabulary))
-
-    def template(self) -> str | None:
-        """The model's chat template."""
-        text = library.llama_model_chat_template(self._model, None)
-        return text.decode("utf-8", "replace") if text else None
-
-    @property
-    def vocabulary(self) -> Any:
-        """For samplers."""
-        return self._vocabulary
 
 
 def fingerprint(settings: EngineSettings) -> bytes:

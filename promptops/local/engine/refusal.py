@@ -47,7 +47,7 @@ def _problem(native: Native, settings: EngineSettings, request: Request) -> str 
     if not request.tokens or request.most < 1:
         return "a prompt and an answer have at least one token each"
     if not _known(native, request.tokens):
-        return f"the prompt has tokens that are not among the model's {native.size}"
+        return f"the prompt has tokens that are not among the model's {native.vocabulary.size}"
     if not _sensible(request):
         return "temperature, top_p, top_k, min_p, penalties or logprobs are out of range"
     if request.shift and not native.can_shift:
@@ -57,7 +57,7 @@ def _problem(native: Native, settings: EngineSettings, request: Request) -> str 
 
 
 def _known(native: Native, tokens: Sequence[int]) -> bool:
-    return min(tokens) >= 0 and max(tokens) < native.size
+    return min(tokens) >= 0 and max(tokens) < native.vocabulary.size
 
 
 def _sensible(request: Request) -> bool:

@@ -40,7 +40,7 @@ class Sampler:
         if request.grammar is not None:
             self._grammar = self._constrain(request.grammar)
         if self._chain is not None or self._grammar is not None:
-            self._candidates = np.empty(native.size, _CANDIDATE)
+            self._candidates = np.empty(native.vocabulary.size, _CANDIDATE)
 
     def close(self) -> None:
         """Free the native samplers."""
@@ -68,7 +68,7 @@ class Sampler:
         steps = []
         if penalized:
             values = request.repeat_penalty, request.frequency_penalty, request.presence_penalty
-            steps.append(library.llama_sampler_init_penalties(self._native.size, _LAST, *values))
+            steps.append(library.llama_sampler_init_penalties(self._native.vocabulary.size, _LAST, *values))
         if not self._greedy:
             if request.top_k > 0:
                 steps.append(library.llama_sampler_init_top_k(request.top_k))
@@ -83,7 +83,8 @@ class Sampler:
         return chain
 
     def _constrain(self, grammar: str) -> Any:
-        made = library.llama_sampler_init_grammar(self._native.vocabulary, grammar.encode("utf-8", "replace"), b"root")
+        rules = grammar.encode("utf-8", "replace")
+        made = library.llama_sampler_init_grammar(self._native.vocabulary.pointer, rules, b"root")
         if not made or "\0" in grammar or not grammar.strip():
             self.close()
             raise GrammarError("the grammar cannot be read; it needs a rule 'root' and every rule that it names")
@@ -139,4 +140,4 @@ def logprob(native: Native, logits: Any, token: int, number: int) -> Logprob:
 
 
 def _text(native: Native, token: int) -> str:
-    return native.piece(token)[0].decode("utf-8", "replace")
+    return native.vocabulary.piece(token)[0].decode("utf-8", "replace")
