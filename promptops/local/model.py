@@ -129,15 +129,15 @@ class _Keys:
         if isinstance(found, list):
             found = max(found, default=default)
         if not isinstance(found, int) or not 0 <= found < 1 << 32:
-            raise ValueError(f"{self.architecture}.{name} is {found!r}")
+            raise ValueError(f"{self.architecture}.{name} is {str(found)[:80]}")
         return found
 
     def each(self, name: str, blocks: int, default: int = 0) -> list[int]:
         """A figure of every layer: one for all, or a list of them."""
         found = self.get(name, default=default)
         each = [int(value) for value in found] if isinstance(found, list) else [int(found)] * blocks
-        if not all(0 <= value < 1 << 32 for value in each):
-            raise ValueError(f"{self.architecture}.{name} is {found!r}")
+        if len(each) > _LAYERS or not all(0 <= value < 1 << 32 for value in each):
+            raise ValueError(f"{self.architecture}.{name} is {str(found)[:80]}")
         return each
 
 
