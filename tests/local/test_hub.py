@@ -160,6 +160,23 @@ def test_a_refusal_is_one_line(
     assert "\n" not in str(failure.value)
 
 
+def test_a_terminal_sees_the_progress(hub: Hub, tmp_path: Path) -> None:
+    """On standard error, with the file's name and how far it is."""
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 90))
+    script = f"from promptops.local.hub import fetch; fetch({SPEC!r})"
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs, env=environment, check=True
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.stdout == b""
+    assert "tiny.gguf: 100%" in shown
+
+
 def test_without_a_network_it_says_so(tmp_path: Path) -> None:
     """In one line."""
     with socket.socket() as closed:
