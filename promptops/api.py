@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 from promptops import chains, documents
 from promptops.backends.spec import Options, backend, checked
+from promptops.backends.verdicts import duration
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.client import CONCURRENCY
@@ -43,6 +45,7 @@ def connect(
     max_tokens: int | None = None,
     concurrency: int = CONCURRENCY,
     fresh: bool = False,
+    max_age: float | str | timedelta | None = None,
     tokenizer: str | None = None,
     window: int | None = None,
     base_url: str | None = None,
@@ -56,7 +59,8 @@ def connect(
     (input and output) cap everything this client sends. ``tokenizer`` and ``window`` (tokens) say what is not known of
     a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds per call.
     ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
-    A backend of your own says these five itself.
+    Replies that are older than ``max_age`` (seconds, ``"7d"``, ``"12h"`` or a ``timedelta``) are asked for again, and
+    all of them with ``fresh``. A backend of your own says these five itself.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
@@ -66,7 +70,8 @@ def connect(
     if cap is not None and chosen.price is None:
         raise PriceError(f"no price is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens")
     budget = Budget(cap, max_tokens)
-    return Client(chosen, Database(store), budget=budget, concurrency=concurrency, fresh=fresh)
+    database = Database(store, max_age=seconds(max_age))
+    return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh)
 
 
 def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:
@@ -86,28 +91,41 @@ def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> J
 
 
 def plan(
-    chain: str, paths: Paths, model: str | Backend = "extractive", *, store: str | Path | None = None, **options: Any
+    chain: str,
+    paths: Paths,
+    model: str | Backend = "extractive",
+    *,
+    store: str | Path | None = None,
+    max_age: float | str | timedelta | None = None,
+    **options: Any,
 ) -> Estimate:
     """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
 
-    With ``store``, replies that it holds cost nothing. Further ``options`` are ``tokenizer``, ``window``, ``base_url``,
-    ``reasoning_tokens``, ``estimate_tokens``, and the chain's settings. Raises what ``run`` raises before it sends.
+    With ``store``, replies that it holds cost nothing, unless they are older than ``max_age``. Further ``options`` are
+    ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, and the chain's settings. Raises
+    what ``run`` raises before it sends.
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
         return _blocking(estimating.estimate(planned))
-    with closing(Database(store)) as database:
+    with closing(Database(store, max_age=seconds(max_age))) as database:
         return _blocking(estimating.estimate(planned, database))
 
 
 def diff(
-    chain: str, paths: Paths, model: str | Backend = "extractive", *, store: str | Path | None, **options: Any
+    chain: str,
+    paths: Paths,
+    model: str | Backend = "extractive",
+    *,
+    store: str | Path | None,
+    max_age: float | str | timedelta | None = None,
+    **options: Any,
 ) -> Difference:
     """What running ``chain`` over ``paths`` would send after what ``store`` holds, per document, and why; offline.
 
-    ``options`` are those of ``plan``. Raises what ``run`` raises before it sends.
+    ``max_age`` and ``options`` are those of ``plan``. Raises what ``run`` raises before it sends.
     """
-    with closing(Database(store)) as database:
+    with closing(Database(store, max_age=seconds(max_age))) as database:
         return _blocking(comparing.difference(_job(chain, paths, model, options), database))
 
 
@@ -151,9 +169,16 @@ async def _embedded(texts: Sequence[str], client: Client | str) -> list[list[flo
         return await client.embed(texts)
 
 
-def template(name: str) -> Template:
-    """The template ``name`` of the library (``summarize/map``), or the one in a ``.j2`` file."""
-    return Library().template(name)
+def template(name: str, *folders: str | PathLike[str]) -> Template:
+    """The template ``name`` of the library (``summarize/map``), the one in a ``.j2`` file, or the one that it is.
+
+    A text that begins with its front matter (``---``) is the template itself. Templates in ``folders`` may be included
+    and extended, and win over those of the library of the same name.
+
+    Raises ``NotFoundError`` where there is none, ``TemplateError`` where it is not valid.
+    """
+    library = Library(map(Path, folders))
+    return library.parse(name) if name.startswith("---\n") else library.template(name)
 
 
 def _chosen(model: str | Backend, options: Options) -> Backend:
@@ -182,6 +207,19 @@ def dollars(value: float | str | Decimal | None) -> Decimal | None:
     if not cap.is_finite():
         raise UsageError(f"--max-usd must be a number of US dollars, not {value!r}")
     return cap
+
+
+def seconds(value: float | str | timedelta | None) -> float | None:
+    """An age in seconds, from ``7d``, ``12h``, ``1h30m``, a number of seconds or a ``timedelta``.
+
+    Raises ``UsageError`` for what is no length of time, or none at all.
+    """
+    if value is None:
+        return None
+    found = value.total_seconds() if isinstance(value, timedelta) else duration(str(value).strip())
+    if found is None or not found > 0:
+        raise UsageError(f"--max-age must be a length of time such as 7d, 12h or 90 (seconds), not {str(value)!r}")
+    return found
 
 
 def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -91,9 +91,23 @@ class Budget:
                 f"next call may take {most.tokens:,}; go on with a higher --max-tokens"
             )
         return BudgetError(
-            f"the cap of ${self.max_usd} would be passed: ${self._settled.usd:.6f} is spent and the next call may cost "
-            f"${most.usd:.6f}; go on with a higher --max-usd"
+            f"the cap of ${self.max_usd:f} would be passed: ${self._settled.usd:.6f} is spent and the next call may "
+            f"cost ${most.usd:.6f}; go on with a higher --max-usd"
         )
+
+
+class NotingBudget(Budget):
+    """A budget that remembers that it held something back."""
+
+    refused: str | None = None
+
+    async def reserve(self, most: Amount) -> None:
+        """As for any budget."""
+        try:
+            await super().reserve(most)
+        except (BudgetError, PriceError) as refusal:
+            self.refused = str(refusal)
+            raise
 
 
 def _wake(future: asyncio.Future[None]) -> None:

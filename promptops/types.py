@@ -170,6 +170,11 @@ class Totals:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
+    @property
+    def cache_hit_rate(self) -> float:
+        """The share of input tokens that the provider read from its prompt cache, 0 to 1."""
+        return self.cached_input_tokens / self.input_tokens if self.input_tokens else 0.0
+
     def __add__(self, other: Totals) -> Totals:
         return Totals(
             self.calls + other.calls,

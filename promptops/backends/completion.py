@@ -52,6 +52,7 @@ class Reader:
     def __init__(self, place: str, counter: Counter) -> None:
         self._place = place
         self._counter = counter
+        self._understood = False
 
     def read(self, content: bytes, call: Call, *, request_id: str | None = None, hide: Sequence[str] = ()) -> Reply:
         """The reply in the body of an answer; raises a ``CallError`` where there is none.
@@ -81,16 +82,23 @@ class Reader:
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
-            if content.lstrip()[:1] == b"<":
+            if what := self._no_model(content.lstrip()):
                 raise AccessError(
-                    f"{self._place}: a web page answered, not a model; check OPENAI_BASE_URL (it often ends in /v1)",
+                    f"{self._place}: {what} answered, not a model; check OPENAI_BASE_URL (it often ends in /v1)",
                     status=200,
                     request_id=request_id,
                 ) from None
             raise self._unusable("its JSON is broken", request_id, None) from None
+        self._understood = True
         if not isinstance(body, Mapping):
             raise self._unusable("it is not a JSON object", request_id, None)
         return body
+
+    def _no_model(self, content: bytes) -> str:
+        """What sent something that is no JSON at all; a server that has sent JSON before may only have been cut."""
+        if content.startswith(b"<"):
+            return "a web page"
+        return "a plain text" if content and content[:1] not in b"{[" and not self._understood else ""
 
     def _choice(
         self, body: Mapping[str, Any], request_id: str | None, usage: Usage | None

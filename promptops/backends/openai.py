@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from promptops import prices
-from promptops.backends import wire
+from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
-from promptops.errors import AccessError, UsageError
+from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from promptops.types import Call, Counter, Price, Reply
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -74,8 +76,10 @@ class OpenAI:
         self._key = key or ("" if official else _NO_KEY)
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._timeout = timeout
+        self._heard = False
         self._reader = Reader(self._place, counter)
-        self._clients = wire.Clients(partial(wire.make, url, self._key))
+        self._clients = transport.PerLoop(partial(wire.make, url, self._key))
+        self._doors = transport.PerLoop(partial(transport.door, url, self._key))
 
     def __repr__(self) -> str:
         return f"OpenAI({self._place!r})"
@@ -86,17 +90,30 @@ class OpenAI:
         seconds = self._deadline(call) if self._timeout is None else self._timeout
         hide = (self._key, *(message.content for message in call.messages))
         try:
-            client = await self._clients.here()
-            content, headers = await wire.post(client, self._body(call), seconds)
-        except wire.BUGS:
+            door = await self._doors.here()
+            async with door.asked(self._body(call), seconds) as response:
+                content = await response.read()
+        except (CallError, *wire.BUGS):
             raise
-        except Exception as exc:  # the client's libraries raise far more than they document
-            raise wire.of_exception(exc, self._place, seconds=seconds, hide=hide) from exc
-        return self._reader.read(content, call, request_id=wire.request_id(headers), hide=hide)
+        except Exception as exc:  # the libraries raise far more than they document
+            raise wire.of_exception(exc, self._place, seconds=seconds, heard=self._heard) from exc
+        self._heard = True
+        if response.status >= 300:
+            raise wire.of_answer(self._place, response.status, response.headers, content, hide)
+        return self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+
+    async def client(self) -> AsyncOpenAI:
+        """The official client in the running event loop, for what is no Chat Completions; it never retries.
+
+        Raises ``AccessError`` without a key. Its exceptions become ours by ``wire.of_exception``.
+        """
+        self._check_key()
+        return await self._clients.here()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the next call opens new ones."""
         await self._clients.aclose()
+        await self._doors.aclose()
 
     def _body(self, call: Call) -> dict[str, object]:
         return request(call, self.model, self._limit, self.reasoning)

@@ -1,30 +1,20 @@
-"""The ``openai`` client as promptops uses it: one per event loop, and every exception of its made one of ours."""
+"""What came back instead of a reply, as one of our errors; and the official client, for what is no Chat Completions."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 import ssl
-import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from promptops.backends.transport import CONNECT, IDLE
 from promptops.backends.verdicts import Answer, error, one_line, read_error, retry_after
 from promptops.errors import AccessError, CallError, RejectedError, TransientError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from openai import AsyncOpenAI
 
-CONNECT = 10.0
-"""Seconds for a connection to be made."""
-
-_CONNECTIONS = 1024
-"""Far over what the client lets be in flight, so that no call waits here, where nobody sees it wait."""
-
-_IDLE = 15.0
-"""Seconds an unused connection is kept: less than the 20 s and more after which servers close theirs."""
+_CONNECTIONS = 64
 
 _CERTIFICATE = frozenset({"ClientConnectorCertificateError", "SSLCertVerificationError", "CertificateError"})
 _UNSENDABLE = frozenset({"InvalidURL", "UnsupportedProtocol", "LocalProtocolError", "TooManyRedirects"})
@@ -33,6 +23,9 @@ _UNCONNECTED = frozenset({
 })  # fmt: skip
 _UNCONNECTED_HTTPX = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 """Only where no aiohttp exception is behind them: its transport says ConnectTimeout for any lost connection."""
+
+_NO_HTTP = frozenset({"BadStatusLine"})
+"""What aiohttp, which does not export it, calls bytes that are no answer."""
 
 _REASONS = {
     "gaierror": "the name does not resolve",
@@ -50,43 +43,6 @@ BUGS = (AssertionError, AttributeError, ImportError, LookupError, NameError, Not
 """What only a mistake in a program raises: not to be taken for a fault of the server, which another try may mend."""
 
 
-class Clients:
-    """One client per event loop, made on first use there: connections belong to the loop that opened them.
-
-    Each closes with its loop, by way of an asynchronous generator, which ``asyncio.run`` closes before the loop;
-    ``aclose`` closes the running loop's at once.
-    """
-
-    def __init__(self, make: Callable[[], AsyncOpenAI]) -> None:
-        self._make = make
-        self._held: dict[asyncio.AbstractEventLoop, tuple[AsyncOpenAI, AsyncGenerator[None, None]]] = {}
-
-    async def here(self) -> AsyncOpenAI:
-        """The running loop's client."""
-        loop = asyncio.get_running_loop()
-        held = self._held.get(loop)
-        if held is None:
-            for other in [known for known in list(self._held) if known.is_closed()]:
-                self._held.pop(other, None)
-            client = self._make()
-            held = self._held[loop] = (client, self._until_closed(loop, client))
-            await anext(held[1])
-        return held[0]
-
-    async def aclose(self) -> None:
-        """Close the running loop's client, if it has one."""
-        held = self._held.pop(asyncio.get_running_loop(), None)
-        if held is not None:
-            await held[1].aclose()
-
-    async def _until_closed(self, loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            self._held.pop(loop, None)
-            await client.close()
-
-
 def make(base_url: str, api_key: str) -> AsyncOpenAI:
     """A client over aiohttp, which takes less than two thirds of its default transport's processor time.
 
@@ -95,7 +51,7 @@ def make(base_url: str, api_key: str) -> AsyncOpenAI:
     import openai
 
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
-        max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_IDLE
+        max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=IDLE
     )
     return openai.AsyncOpenAI(
         base_url=base_url,
@@ -105,43 +61,36 @@ def make(base_url: str, api_key: str) -> AsyncOpenAI:
     )
 
 
-async def post(client: AsyncOpenAI, body: Mapping[str, Any], seconds: float) -> tuple[bytes, Mapping[str, str]]:
-    """The body and headers of a Chat Completions reply, unparsed; raises whatever the client does.
-
-    ``chat.completions.create`` would take twice the processor time, rewriting the request by its schema and the
-    reply into objects, and lets a broken reply through as a ``str`` or with no choices.
-    """
-    import openai
-
-    connect = min(CONNECT, 0.9 * seconds)  # a little sooner than the whole: then it is known that nothing was sent
-    timeout = openai.Timeout(connect=connect, read=seconds, write=seconds, pool=connect)
-    async with asyncio.timeout(seconds):
-        response = await client.post(
-            "/chat/completions", body=body, cast_to=_response_type(), options={"timeout": timeout}
-        )
-    return response.content, response.headers
+def of_answer(
+    place: str, status: int, headers: Mapping[str, str], content: bytes, hide: Sequence[str] = ()
+) -> CallError:
+    """The error that an answer with another status than 2xx is; ``hide`` is what must not show in its message."""
+    message, codes = read_error(_read(content))
+    return error(place, Answer(status, one_line(message, hide), codes, request_id(headers), retry_after(headers)))
 
 
-@cache
-def _response_type() -> type[Any]:
-    """The response class of the HTTP library that this release of the client stands on: httpx, or httpx2 from 3.0."""
-    import openai
-
-    base = next(kind for kind in openai.DefaultAioHttpClient.__mro__ if kind.__name__ == "AsyncClient")
-    response: type[Any] = sys.modules[base.__module__].Response
-    return response
+def _read(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "replace")
 
 
-def of_exception(exc: BaseException, place: str, *, seconds: float = 0.0, hide: Sequence[str] = ()) -> CallError:
+def of_exception(
+    exc: BaseException, place: str, *, seconds: float = 0.0, hide: Sequence[str] = (), heard: bool = True
+) -> CallError:
     """The one of our errors that an exception of the client, or of a library beneath it, amounts to.
 
     ``seconds`` is the deadline that the call had, ``hide`` what must not show in the message. After a request may have
-    reached the server, nobody knows whether it was billed, so ``billed`` is True.
+    reached the server, nobody knows whether it was billed, so ``billed`` is True. Where the server has not been
+    ``heard`` to speak HTTP before, an answer that is none says that it is a server of another kind.
     """
     response = getattr(exc, "response", None)
     if response is not None:
-        return error(place, _answer(exc, response, hide))
+        return of_answer(place, response.status_code, response.headers, response.content, hide)
     names = {kind.__name__ for link in _chain(exc) for kind in type(link).__mro__}
+    if not heard and names & _NO_HTTP:
+        return UnreachableError(f"{place}: what answered there speaks no HTTP; check OPENAI_BASE_URL and its port")
     return _unsent(exc, place, names) or _lost(exc, place, names, seconds)
 
 
@@ -166,17 +115,6 @@ def _lost(exc: BaseException, place: str, names: set[str], seconds: float) -> Ca
     if _timed_out(exc, names):
         return TransientError(f"{place}: no answer within {seconds:.0f} s", billed=True)
     return TransientError(f"{place}: the connection broke before the reply was whole ({_last(exc)})", billed=True)
-
-
-def _answer(exc: BaseException, response: Any, hide: Sequence[str]) -> Answer:
-    message, codes = read_error(getattr(exc, "body", None))
-    return Answer(
-        status=response.status_code,
-        message=one_line(message, hide),
-        codes=codes | {str(code) for code in (getattr(exc, "code", None), getattr(exc, "type", None)) if code},
-        request_id=request_id(response.headers),
-        retry_after=retry_after(response.headers),
-    )
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -61,6 +61,7 @@ def run(
     timeout: options.Timeout = None,
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    max_age: options.MaxAge = None,
     diff: options.Diff = False,
     watch: options.Watch = False,
     as_json: options.Json = False,
@@ -80,6 +81,7 @@ def run(
         timeout=timeout,
         estimate_tokens=estimate_tokens,
         fresh=fresh,
+        max_age=max_age,
     )
     if diff:
         from promptops.cli import comparing
@@ -124,6 +126,7 @@ def plan(
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
+    max_age: options.MaxAge = None,
     diff: options.Diff = False,  # noqa: ARG001 - the same
     watch: options.Watch = False,  # noqa: ARG001 - the same
     as_json: options.Json = False,
@@ -140,6 +143,7 @@ def plan(
         reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
         store=None if fresh else options.store(store),
+        max_age=max_age,
     )
     cap = Budget(dollars(max_usd), max_tokens)
     asked = options.settings(setting)
@@ -239,19 +243,27 @@ def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None
 def templates_render(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     values: Annotated[list[str] | None, typer.Option("-v", "--value", metavar="KEY=VALUE", help="An input.")] = None,
-    model: options.ModelName = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="NAME", help="Count and price for it; more than one may be."),
+    ] = None,
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
-    """The messages for these inputs, and their tokens. KEY=@FILE reads the value from a file."""
+    """The messages for these inputs, what each part takes, and what a call costs. KEY=@FILE reads a file."""
     from promptops.cli import library
 
-    library.render(name, values or [], model, options.store(store), as_json=as_json)
+    library.render(name, values or [], models or [], options.store(store), as_json=as_json)
 
 
 @templates.command("lint")
-def templates_lint(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None) -> None:
-    """Check templates: every one of the library, or the named ones."""
+def templates_lint(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Templates or chain files.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="The model that counts and has the price.")
+    ] = "gpt-5-mini",
+) -> None:
+    """Check templates: every one of the library, or the named ones, or those of a chain file."""
     from promptops.cli import library
 
-    raise typer.Exit(library.lint(names or []))
+    raise typer.Exit(library.lint(names or [], model))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from promptops.backends.spec import backend
-from promptops.cli import printing
+from promptops import chains, prices
+from promptops.cli import printing, rendering
 from promptops.cli.printing import note
-from promptops.client.size import PromptSize, size
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.files import SUFFIX, read
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
 from promptops.report.words import plural
-from promptops.store import Database, Overhead
-from promptops.tokens import counter
-from promptops.types import Message
 
 
 def show_all(*, as_json: bool) -> None:
@@ -37,55 +33,53 @@ def show(name: str) -> None:
     print(read(Library().path(name)), end="")
 
 
-def render(name: str, values: list[str], model: str | None, store: str, *, as_json: bool) -> None:
-    """Print the rendered messages and their tokens; with a model also what its provider adds around them."""
+def render(name: str, values: list[str], models: list[str], store: str, *, as_json: bool) -> None:
+    """Print the rendered messages and what they cost."""
     template = _library(name).template(name)
-    prompt = template.render(**dict(_value(template, pair) for pair in values))
-    by = counter(model, tokenizer=None if model else "o200k_base")
-    whole = _size(model, prompt.messages, store) if model else None
-    if as_json:
-        messages = [
-            {"role": message.role, "content": message.content, "tokens": by.count(message.content)}
-            for message in prompt.messages
-        ]
-        found = {"template": prompt.template, "messages": messages, "tokens": prompt.tokens(by), "exact": by.exact}
-        added = {"around": whole.around, "learned_from": whole.replies} if whole else {}
-        printing.json({**found, **added})
-        return
-    for message in prompt.messages:
-        print(f"--- {message.role}\n{message.content}\n")
-    note(f"{prompt.template}: {prompt.tokens(by):,} tokens by {by.name}{_added(whole)}")
+    rendering.render(template, dict(_value(template, pair) for pair in values), models, store, as_json=as_json)
 
 
-def _size(model: str, messages: Sequence[Message], store: str) -> PromptSize:
-    """The prompt's size, with what the provider adds as far as the store has learned it from this model's replies."""
-    asked = backend(model if ":" in model else f"openai:{model}")
-    database = Database(store if Path(store).exists() else None)
-    return size(messages, asked, Overhead(database, asked.identity, asked.overhead))
-
-
-def _added(whole: PromptSize | None) -> str:
-    if whole is None:
-        return ""
-    known = f"learned from {plural(whole.replies, 'reply')}" if whole.replies else "assumed until a reply shows it"
-    return f", {'exact' if whole.exact else 'estimated'}; {whole.around:,} more around the messages, {known}"
-
-
-def lint(names: list[str]) -> int:
-    """Print every finding; 1 where there is one."""
-    checked = names or Library().names()
-    findings = 0
-    for name in checked:
-        library = _library(name)
+def lint(names: list[str], model: str) -> int:
+    """Print every finding, hints included; 1 where there is one that is no hint."""
+    jobs = [job for name in names for job in _named(name)] if names else list(_stock())
+    price = prices.price(model)
+    findings, hints = 0, 0
+    for library, name, often in jobs:
         try:
-            for finding in check(library.template(name), library):
+            for finding in check(library.template(name), library, model=model, price=price, often=often):
                 print(finding)
-                findings += 1
+                hints += finding.hint
+                findings += not finding.hint
         except TemplateError as failure:
             print(failure)
             findings += 1
-    note(f"{plural(len(checked), 'template')}, {plural(findings, 'finding')}")
+    said = f", {plural(hints, 'hint')}" if hints else ""
+    note(f"{plural(len(jobs), 'template')}, {plural(findings, 'finding')}{said}")
     return 1 if findings else 0
+
+
+def _stock() -> Iterator[tuple[Library, str, bool]]:
+    """The whole library, with what its chains send many times."""
+    often = {template for name in chains.names() for template, many in _sent(chains.load(name)) if many}
+    library = Library()
+    return ((library, name, name in often) for name in library.names())
+
+
+def _named(name: str) -> Iterator[tuple[Library, str, bool]]:
+    """A template, or those of a chain file of yours."""
+    if not name.endswith(chains.SUFFIXES):
+        yield _library(name), name, False
+        return
+    folder = Path(name).parent
+    library = Library([folder, folder / "templates"])
+    for template, often in _sent(chains.load(name)):
+        yield library, template, often
+
+
+def _sent(chain: chains.Chain) -> Iterator[tuple[str, bool]]:
+    """The templates of a chain, and whether it sends them many times: for every chunk."""
+    for name, step in chain.steps.items():
+        yield step.template.head.name, name == "map"
 
 
 def _library(name: str) -> Library:

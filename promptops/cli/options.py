@@ -53,6 +53,7 @@ MaxUsd = Annotated[str | None, typer.Option(metavar="X", help="Send nothing that
 MaxTokens = Annotated[int | None, typer.Option(metavar="N", help="Send nothing that could pass N tokens, in and out.")]
 Concurrency = Annotated[int | None, typer.Option(metavar="N", help="Calls in flight at once.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what the store already knows.")]
+MaxAge = Annotated[str | None, typer.Option(metavar="AGE", help="Ask again what is older: 7d, 12h, 90 (seconds).")]
 Diff = Annotated[bool, typer.Option("--diff", help="Send nothing; say what would be sent again, and why.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Go on: run again whenever a document changes.")]
 Timeout = Annotated[float | None, typer.Option(metavar="S", min=0.001, help="The most seconds one call may take.")]
@@ -80,7 +81,7 @@ def store(given: str | None) -> str:
 
 def known(connection: dict[str, Any]) -> dict[str, Any]:
     """What of a connection a plan takes: what is said of the model, and the store unless all is to be asked afresh."""
-    said = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens"}
+    said = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens", "max_age"}
     return {name: connection[name] for name in said & connection.keys()} | {
         "store": None if connection.get("fresh") else connection["store"]
     }

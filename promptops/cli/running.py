@@ -184,7 +184,7 @@ class _Json:
                 "model": self._job.backend.name,
                 "status": "incomplete",
                 "corpus": None,
-                "usage": jsonable.usage(self._sent),
+                "usage": jsonable.sent(self._sent),
                 "estimate": jsonable.estimate(self._estimate),
             }
         )

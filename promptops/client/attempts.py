@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptops.budget import Amount, Budget
+from promptops.ceilings import ceilings
 from promptops.client.verdict import Patience, Verdict, verdict
 from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError
@@ -84,6 +85,21 @@ class Budgeted:
         finally:
             self._budget.settle(most, used)
         return reply
+
+
+class Ceilinged:
+    """Holds every attempt to the caps of the whole process too, fail-closed: what cannot be priced is not sent."""
+
+    def __init__(self, inner: Complete, backend: Backend) -> None:
+        self._inner = inner
+        self._backend = backend
+
+    async def complete(self, call: Call) -> Reply:
+        """The reply; raises ``BudgetError`` or ``PriceError`` where a cap holds it back."""
+        complete = self._inner
+        for cap in ceilings():
+            complete = Budgeted(complete, self._backend, cap.budget).complete
+        return await complete(call)
 
 
 class Unsent(asyncio.CancelledError):

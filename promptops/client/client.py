@@ -6,14 +6,16 @@ import asyncio
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
 from promptops.backends.spec import checked
 from promptops.budget import Budget
-from promptops.client.attempts import Admitted, Budgeted, Listener, Metered, Retried
+from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
 from promptops.client.packing import Packed, split_among
+from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
@@ -58,6 +60,7 @@ class Client:
         self._patience = patience or Patience()
         self._listeners: list[Listener] = []
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
+        self._going: dict[bytes, Future[Reply]] = {}
         self._doors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Complete] = weakref.WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
@@ -126,11 +129,13 @@ class Client:
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
         complete = Admitted(complete, self.concurrency, halt).complete
         complete = Budgeted(complete, backend, self.budget).complete
+        complete = Ceilinged(complete, backend).complete
         complete = Retried(complete, self._patience).complete
         complete = Halting(complete, halt).complete
+        complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
-        complete = Coalesced(complete, identity).complete
+        complete = Coalesced(complete, identity, self._going).complete
         return Stored(complete, self.replies, identity, fresh=self.fresh).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:

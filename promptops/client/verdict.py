@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from promptops.errors import AccessError, CallError, QuotaError, ThrottledError, TransientError, UnreachableError
+from promptops.errors import (
+    AccessError,
+    CallError,
+    QuotaError,
+    RejectedError,
+    ThrottledError,
+    TransientError,
+    UnreachableError,
+)
 
 
 class Verdict(Enum):
@@ -44,16 +52,19 @@ def verdict(error: BaseException, attempt: int, patience: Patience) -> Verdict:
     return Verdict.NO
 
 
-REJECTED = 3
-"""One document can be too much for a server; so many calls rejected, and none answered, are no accident."""
+HOPELESS = 3
+"""One document can be too much for a server; so many calls in vain, and none answered, are no accident."""
+
+IN_VAIN = (RejectedError, TransientError, ThrottledError)
+"""Errors that may be the server's: it took the call for wrong, or failed at every attempt that patience allows."""
 
 
-def stops(error: CallError, *, answered: bool, rejected: int) -> bool:
+def stops(error: CallError, *, answered: bool, vain: int) -> bool:
     """Whether no further call is worth sending after ``error``.
 
-    Where nothing has been ``answered`` yet, an unreachable server, or one that has ``rejected`` several calls, will not
-    do better next time either.
+    Where nothing has been ``answered`` yet, an unreachable server, or one that several calls were sent to in ``vain``,
+    will not do better next time either.
     """
     if isinstance(error, (QuotaError, AccessError)):
         return True
-    return not answered and (isinstance(error, UnreachableError) or rejected >= REJECTED)
+    return not answered and (isinstance(error, UnreachableError) or vain >= HOPELESS)

@@ -1,6 +1,6 @@
 """The outer wrappers: what happens to a call once, outermost first.
 
-``Stored`` → ``Coalesced`` → ``Sized`` → ``Halting`` → the attempts (see ``attempts``).
+``Stored`` → ``Coalesced`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the attempts (see ``attempts``).
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
-from promptops.client.verdict import stops
-from promptops.errors import CallError, RejectedError, StoreError, WindowError
+from promptops.client.verdict import IN_VAIN, stops
+from promptops.errors import CallError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
 from promptops.types import Backend, Call, Reply
@@ -45,34 +46,32 @@ class Stored:
 
 
 class Coalesced:
-    """Sends equal calls that are in flight together only once."""
+    """Sends equal calls that are in flight together only once; ``going`` is common to all event loops of a client."""
 
-    def __init__(self, inner: Complete, identity: str) -> None:
+    def __init__(self, inner: Complete, identity: str, going: dict[bytes, Future[Reply]]) -> None:
         self._inner = inner
         self._identity = identity
-        self._going: dict[bytes, asyncio.Future[Reply]] = {}
+        self._going = going
 
     async def complete(self, call: Call) -> Reply:
         """The reply of this call or of its twin in flight."""
-        known = key(call, self._identity)
-        twin = self._going.get(known)
-        if twin is not None:
+        known, mine = key(call, self._identity), Future[Reply]()
+        twin = self._going.setdefault(known, mine)
+        if twin is not mine:
             try:
-                return replace(await asyncio.shield(twin), stored=True)
+                return replace(await asyncio.shield(asyncio.wrap_future(twin)), stored=True)
             except asyncio.CancelledError:
                 if being_cancelled() or not twin.cancelled():
                     raise
                 return await self.complete(call)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._going[known] = future
         try:
             reply = await self._inner(call)
         except BaseException as failure:
-            _pass_on(future, failure)
+            del self._going[known]  # first, so that a twin that is told finds nothing in flight and sends the call
+            _pass_on(mine, failure)
             raise
-        finally:
-            del self._going[known]
-        future.set_result(reply)
+        del self._going[known]
+        mine.set_result(reply)
         return reply
 
 
@@ -82,10 +81,9 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _pass_on(future: asyncio.Future[Reply], failure: BaseException) -> None:
+def _pass_on(future: Future[Reply], failure: BaseException) -> None:
     if isinstance(failure, Exception):
         future.set_exception(failure)
-        future.exception()
     else:
         future.cancel()
 
@@ -141,7 +139,7 @@ class Halt:
 
     def __init__(self) -> None:
         self._answered: set[str] = set()
-        self._rejected: Counter[str] = Counter()
+        self._vain: Counter[str] = Counter()
         self._errors: dict[str, CallError] = {}
 
     def check(self, call: Call) -> None:
@@ -156,8 +154,8 @@ class Halt:
     def failed(self, call: Call, error: CallError) -> None:
         """A call of this run ended in ``error``."""
         run = call.tags.run
-        self._rejected[run] += isinstance(error, RejectedError)
-        if stops(error, answered=run in self._answered, rejected=self._rejected[run]):
+        self._vain[run] += isinstance(error, IN_VAIN)
+        if stops(error, answered=run in self._answered, vain=self._vain[run]):
             self._errors[run] = error
 
 

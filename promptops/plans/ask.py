@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from promptops.chunking import split
 from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import TAKES, Question, Spec
 from promptops.text import sentences
 from promptops.tokens import truncate
 from promptops.types import Reply, SpanStatus
 
 STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
 """What keeps every further call from being sent; there is no use in going on without it."""
-
-TAKES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +38,22 @@ def ask(spec: Spec, question: Question) -> Plan[Partial]:
     something is taken up to its last sentence and marked ``truncated``; where both are blank, ``CallError`` is raised.
     A whole answer is cut where it takes more than that room, since later steps count on it.
     """
-    best: Reply | None = None
+    first = call = spec.call(question, 0)
+    best, cut = "", False
     for take in range(TAKES):
-        reply: Reply = yield spec.call(question, take)
-        best = reply if reply.text.strip() else best
-        if best is reply and reply.finish == "stop":
-            break
-    if best is None:
+        call = spec.call(question, take) if take else first
+        reply: Reply = yield call
+        if text := spec.answer(question, reply):
+            best, cut = text, reply.finish == "length"
+            if not cut:
+                break
+    if not best:
         raise CallError("the model gave an empty answer twice; if it reasons unseen, give it more --reasoning-tokens")
-    return _usable(best, question, spec)
+    return _usable(best, cut, spec.most(question, first), question, spec)
 
 
-def _usable(reply: Reply, question: Question, spec: Spec) -> Partial:
+def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:
     count = spec.model.counter.count
-    limit = spec.limit(question.room, question.ratio, TAKES - 1)
-    text = reply.text.strip()
-    cut = reply.finish == "length"
     if cut:
         text = _whole_sentences(text)
     if count(text) > limit:

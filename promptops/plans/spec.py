@@ -18,7 +18,7 @@ from promptops.errors import WindowError
 from promptops.plans.settings import Settings
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
-from promptops.types import Call, Counter, Sampling, Tags
+from promptops.types import Call, Counter, Reply, Sampling, Tags
 
 _LONGEST_WORD = 6.0
 """Tokens per word that no language's prose passes; base64 or log lines would."""
@@ -30,6 +30,8 @@ _LEAST_HEADROOM = 16
 _RATIO_STEP = 0.5
 _BORDER = 8
 """Tokens that may come into being where instructions and text meet."""
+TAKES = 2
+"""How often a question is asked at most; the last asking may have that many times the room of the first."""
 _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
 
@@ -95,7 +97,8 @@ class Spec:
     def room(self, step: str, title: str = "") -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
         empty = {"text": "", "texts": [], "title": title, "format": "markdown", "partial": True, **self.inputs()}
-        return self.model.window - self.model.reasoning - _BORDER - self.size(self.steps[step].prompt(empty))
+        prompt = self.steps[step].prompt(empty)
+        return self.model.window - self.model.reasoning - prompt.output.reasoning_tokens - _BORDER - self.size(prompt)
 
     def least_room(self, title: str = "") -> int:
         """The room of the step that leaves least, so that a reply to one step fits every other."""
@@ -126,12 +129,10 @@ class Spec:
     def call(self, question: Question, take: int) -> Call:
         """The call that asks ``question`` for the ``take``-th time."""
         prompt = self.steps[question.step].prompt({**self.inputs(), **question.inputs})
-        limit = self.limit(question.room, question.ratio, take)
-        if prompt.max_tokens is not None:
-            limit = min(limit, prompt.max_tokens)
+        limit = self._limit(question, prompt, take)
         return Call(
             messages=prompt.messages,
-            max_output_tokens=limit,
+            max_output_tokens=limit + prompt.output.reasoning_tokens,
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
@@ -139,6 +140,25 @@ class Spec:
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
         )
+
+    def _limit(self, question: Question, prompt: Prompt, take: int) -> int:
+        """What the settings ask for, or the template where it sets a length of its own in another unit."""
+        limit = self.limit(question.room, question.ratio, take)
+        if prompt.length is not None and prompt.length.unit != "words":
+            asked = prompt.length.tokens(self.model.counter, prompt.messages[-1].content)
+            limit = min(asked, max(question.room // 8, 1)) * (take + 1)
+        if prompt.max_tokens is not None:
+            limit = min(limit, prompt.max_tokens)
+        return limit
+
+    def answer(self, question: Question, reply: Reply) -> str:
+        """The answer proper in a reply; ``""`` where it was cut before it came to one."""
+        output = self.steps[question.step].template.head.output
+        return output.answer(reply.text, cut=reply.finish == "length").strip()
+
+    def most(self, question: Question, first: Call) -> int:
+        """The tokens that an answer may have at most: what the last asking allows, reasoning aside."""
+        return (first.max_output_tokens - self.steps[question.step].template.head.output.reasoning_tokens) * TAKES
 
     def check(self, least: int) -> None:
         """Raise ``WindowError`` where a step leaves less than ``least`` tokens, or less than its reply needs."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from promptops.errors import TemplateError
+from promptops.prompts.length import Unit
 from promptops.yamlfile import validated
 
 InputType = Literal["string", "integer", "number", "boolean", "list"]
@@ -35,6 +36,8 @@ class Input(_Strict):
     description: str = ""
     document: bool = False
     """True for text from outside: it must be fenced, and it stays out of logs."""
+    varies: bool | None = None
+    """Whether it differs from call to call of one run; documents do unless it says otherwise."""
 
     @model_validator(mode="after")
     def _default_fits(self) -> Input:
@@ -47,14 +50,55 @@ class Input(_Strict):
         """True where there is no default."""
         return "default" not in self.model_fields_set
 
+    @property
+    def changes(self) -> bool:
+        """Whether it differs from call to call."""
+        return self.document if self.varies is None else self.varies
+
+
+_Number = Annotated[int, Field(gt=0)]
+
 
 class Output(_Strict):
-    """What the answer may be: at most ``max_words`` words (a number, or the input that holds it)."""
+    """What the answer may be: its form, and its length as a number or the name of the input that holds it.
+
+    ``within`` names the tags between which the answer proper stands, after reasoning that stays out of it and may take
+    up to ``reasoning_tokens``.
+    """
 
     format: Literal["text", "json"] = "text"
-    max_words: Annotated[int, Field(gt=0)] | str | None = None
-    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_words: _Number | str | None = None
+    max_sentences: _Number | str | None = None
+    max_characters: _Number | str | None = None
+    max_tokens: _Number | None = None
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    within: Annotated[str, Field(pattern=r"^[a-z][a-z_-]*$")] | None = None
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def limits(self) -> dict[Unit, int | str]:
+        """The length asked for by its unit; at most one."""
+        given: dict[Unit, int | str | None] = {
+            "words": self.max_words, "sentences": self.max_sentences, "characters": self.max_characters,
+        }  # fmt: skip
+        return {unit: limit for unit, limit in given.items() if limit is not None}
+
+    def answer(self, text: str, *, cut: bool = False) -> str:
+        """The answer proper in a reply: what stands ``within`` its tags, the last ones, or all where there are none.
+
+        A reply that was ``cut`` before its tag had not come to an answer.
+        """
+        if self.within is None:
+            return text
+        opening, closing = f"<{self.within}>", f"</{self.within}>"
+        _, found, inner = text.rpartition(opening)
+        return inner.partition(closing)[0].strip() if found else "" if cut else text
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Output:
+        if len(self.limits) > 1:
+            raise ValueError("only one of max_words, max_sentences and max_characters can hold")
+        return self
 
     @model_validator(mode="after")
     def _schema_goes_with_json(self) -> Output:
@@ -79,6 +123,14 @@ def _variable(name: str) -> str:
 _Name = Annotated[str, AfterValidator(_variable)]
 
 
+class Model(_Strict):
+    """What kind of model a template was written for: hints, which a chain's step overrides."""
+
+    prefer: list[str] = Field(default_factory=list)
+    """Model specs it is known to work well with, the best first."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+
+
 class Head(_Strict):
     """The front matter of a template."""
 
@@ -87,13 +139,16 @@ class Head(_Strict):
     description: str = ""
     inputs: Annotated[dict[_Name, Input], BeforeValidator(_shorthand)] = Field(default_factory=dict)
     output: Output = Output()
+    model: Model = Model()
+    samples: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Inputs by the name of the sample, to lint and to lock the template with."""
 
-    @model_validator(mode="after")
-    def _limit_names_an_input(self) -> Head:
-        limit = self.output.max_words
-        if isinstance(limit, str) and (limit not in self.inputs or self.inputs[limit].type != "integer"):
-            raise ValueError(f"output.max_words names {limit!r}, which is no integer input of this template")
-        return self
+    def limit_is_an_input(self) -> str | None:
+        """What is wrong where the length of the answer names an input that is not there, or no number."""
+        for unit, limit in self.output.limits.items():
+            if isinstance(limit, str) and (limit not in self.inputs or self.inputs[limit].type != "integer"):
+                return f"output.max_{unit} names {limit!r}, which is no integer input of this template"
+        return None
 
 
 def split(source: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from promptops.errors import NotFoundError
+from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts.files import SUFFIX, is_file, read
 from promptops.prompts.front_matter import split
 from promptops.prompts.template import Template
@@ -17,6 +17,9 @@ from promptops.resources import library
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
+STRING = "<string>"
+"""Where a template stands that no file holds."""
+
 
 class Library:
     """Templates by name; a folder of yours may hold one under the name of ours, and wins."""
@@ -24,6 +27,7 @@ class Library:
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self.folders = (*folders, library("templates"))
         self._templates: dict[str, Template] = {}
+        self._extending: list[Path] = []
 
     def template(self, name: str) -> Template:
         """The template ``name`` (``summarize/map``), or the one in the file ``name`` where it ends in ``.j2``.
@@ -31,8 +35,32 @@ class Library:
         Raises ``NotFoundError`` where there is none, ``TemplateError`` where it is not valid.
         """
         if name not in self._templates:
-            self._templates[name] = Template.load(self.path(name), self.environment)
+            path = self.path(name)
+            self._templates[name] = Template.load(path, read(path), self)
         return self._templates[name]
+
+    def parse(self, source: str) -> Template:
+        """The template that ``source`` is, front matter and all; raises ``TemplateError`` where it is not valid."""
+        return Template.load(Path(STRING), source, self)
+
+    def parent(self, body: str, path: Path) -> Template | None:
+        """The template that one with this body extends by name, if any; raises ``TemplateError`` for a circle."""
+        from jinja2 import nodes
+
+        if "extends" not in body:
+            return None
+        found = self.environment.parse(body).find(nodes.Extends)
+        if found is None or not isinstance(found.template, nodes.Const):
+            return None
+        if path in self._extending:
+            raise TemplateError(f"{path}:{found.lineno}: the template extends itself, by way of {found.template.value}")
+        self._extending.append(path)
+        try:
+            return self.template(found.template.value)
+        except NotFoundError as failure:
+            raise TemplateError(f"{path}:{found.lineno}: {failure}") from None
+        finally:
+            self._extending.pop()
 
     def names(self) -> list[str]:
         """Every template there is, partials left out, in order."""
@@ -69,18 +97,18 @@ class Library:
         from jinja2 import FunctionLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        from promptops.prompts.fence import fence
         from promptops.prompts.messages import RoleTags
+        from promptops.prompts.sections import SectionTag, fenced
 
         environment = ImmutableSandboxedEnvironment(
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
-            extensions=[RoleTags],
+            extensions=[RoleTags, SectionTag],
             loader=FunctionLoader(self._included),
         )
-        environment.filters["fence"] = fence
+        environment.filters["fence"] = fenced
         return environment
 
     def _included(self, name: str) -> tuple[str, str, None]:

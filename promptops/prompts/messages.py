@@ -13,13 +13,12 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 
-from promptops.types import Message, Role
-
-COLLECTED = "_promptops_messages"
+from promptops.prompts.sections import COLLECTED
+from promptops.types import Role
 
 
 class RoleTags(Extension):
-    """Collects role blocks into the list that the render passes in its context."""
+    """Collects role blocks into what the render passes in its context."""
 
     tags: set[str] = {"system", "user", "assistant"}  # noqa: RUF012 - Jinja2 declares it on the instance
 
@@ -33,9 +32,10 @@ class RoleTags(Extension):
 
     def _collect(self, role: Role, context: Context, caller: Callable[[], Any]) -> str:
         collected = context[COLLECTED]
-        before = len(collected)
-        content = str(caller()).strip("\n")
-        if len(collected) > before:
-            raise TemplateRuntimeError(f"a {collected[-1].role} block stands inside of this {role} block; end it first")
-        collected.append(Message(role, content))
+        before = len(collected.messages)
+        text = str(caller())
+        if len(collected.messages) > before:
+            inner = collected.messages[-1].role
+            raise TemplateRuntimeError(f"a {inner} block stands inside of this {role} block; end it first")
+        collected.message(role, text)
         return ""

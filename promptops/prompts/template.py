@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptops.errors import NotFoundError, TemplateError
 from promptops.prompts import front_matter
-from promptops.prompts.files import read
-from promptops.prompts.messages import COLLECTED
+from promptops.prompts.length import Length
 from promptops.tokens import counter
 from promptops.types import Counter, Message
+from promptops.yamlfile import line_of
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from jinja2 import Template as Compiled
+
+    from promptops.prompts.library import Library
+    from promptops.prompts.sections import Collected, GivenUp, Section
 
 _BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 """What the filters and operators of a body raise, beside Jinja2's own."""
@@ -29,9 +31,48 @@ class Prompt:
     template: str
     """Name and version, such as ``summarize/map@1``."""
     messages: tuple[Message, ...]
-    max_words: int | None = None
+    length: Length | None = None
+    """The most that the answer may have."""
     max_tokens: int | None = None
     schema: Mapping[str, Any] | None = None
+    sections: tuple[Section, ...] = ()
+    """What ``fit`` may give up or shorten."""
+    given_up: tuple[GivenUp, ...] = ()
+    """What it did, so that nothing is left out silently."""
+
+    output: front_matter.Output = field(default_factory=front_matter.Output, repr=False)
+    """What the template says of the answer."""
+
+    def max_output_tokens(self, model: str | Counter, like: str = "") -> int | None:
+        """The most tokens to ask for, reasoning included; ``None`` where the template sets no length.
+
+        The asked words, sentences or characters are turned into tokens at the rate of the text ``like``, by default of
+        the last message, so that a Korean answer gets the room it needs and an English one no more.
+        """
+        by = counter(model) if isinstance(model, str) else model
+        asked = [self.max_tokens] if self.max_tokens is not None else []
+        if self.length is not None:
+            asked.append(self.length.tokens(by, like or self.messages[-1].content))
+        return min(asked) + self.output.reasoning_tokens if asked else None
+
+    def answer(self, text: str) -> str:
+        """The answer proper in a reply, without reasoning that was to stay out of it."""
+        return self.output.answer(text)
+
+    def excess(self, text: str) -> int:
+        """How far the answer in a reply is over the asked length, in its own unit; 0 where it is within."""
+        return max(self.length.of(self.answer(text)) - self.length.number, 0) if self.length is not None else 0
+
+    def fit(self, window: int, reserve: int = 0, *, model: str | Counter) -> Prompt:
+        """This prompt within ``window - reserve`` tokens: sections given up or cut, least important first.
+
+        ``reserve`` is what else the window must hold: the answer, a schema, what the provider adds around messages.
+        The fitted prompt's ``tokens`` are within the limit, no section that would have fitted whole is given up, and
+        ``given_up`` says what was. Raises ``WindowError`` where what may not be given up passes the limit.
+        """
+        from promptops.prompts.fit import fitted
+
+        return fitted(self, window - reserve, counter(model) if isinstance(model, str) else model)
 
     def tokens(self, model: str | Counter) -> int:
         """Tokens of all contents by the model's own tokenizer, without what a provider adds around messages.
@@ -51,16 +92,23 @@ class Template:
         self._compiled = compiled
 
     @classmethod
-    def load(cls, path: Path, environment: Environment) -> Template:
-        """Read and compile ``path``; raises ``TemplateError`` with file and line."""
+    def load(cls, path: Path, source: str, library: Library) -> Template:
+        """Check and compile ``source``, which stands in ``path``; raises ``TemplateError`` with file and line.
+
+        A template that extends another also has its inputs, and its output unless it says what its own is.
+        """
         from jinja2 import TemplateSyntaxError
 
-        source = read(path)
         head = front_matter.parse(source, str(path))
+        body = front_matter.split(source)[1]
         try:
-            compiled = environment.from_string(front_matter.split(source)[1])
+            compiled = library.environment.from_string(body)
         except TemplateSyntaxError as failure:
             raise TemplateError(f"{failure.filename or path}:{failure.lineno}: {failure.message}") from None
+        if parent := library.parent(body, path):
+            head = _inheriting(head, parent.head)
+        if complaint := head.limit_is_an_input():
+            raise TemplateError(f"{path}:{line_of(front_matter.split(source)[0], 'output') + 1}: {complaint}")
         return cls(head, path, compiled)
 
     @property
@@ -84,13 +132,19 @@ class Template:
         Raises ``TemplateError`` for a missing, unknown or wrongly typed input, and for whatever fails in the body.
         """
         values = self._complete(inputs)
-        limit = self.head.output.max_words
+        collected = self._collected(values)
+        output = self.head.output
+        lengths = [
+            Length(values[limit] if isinstance(limit, str) else limit, unit) for unit, limit in output.limits.items()
+        ]
         return Prompt(
             template=self.label,
-            messages=self._messages(values),
-            max_words=values[limit] if isinstance(limit, str) else limit,
-            max_tokens=self.head.output.max_tokens,
-            schema=self.head.output.json_schema,
+            messages=tuple(collected.messages),
+            sections=tuple(collected.sections),
+            length=lengths[0] if lengths else None,
+            max_tokens=output.max_tokens,
+            schema=output.json_schema,
+            output=output,
         )
 
     def _complete(self, given: Mapping[str, object]) -> dict[str, Any]:
@@ -108,17 +162,23 @@ class Template:
             raise TemplateError(f"{self.path}: {self.head.name} needs the input {missing[0]!r}")
         return {name: spec.default for name, spec in self.inputs.items()} | dict(given)
 
-    def _messages(self, values: Mapping[str, object]) -> tuple[Message, ...]:
+    def _collected(self, values: Mapping[str, object]) -> Collected:
         from jinja2 import TemplateError as JinjaError
 
-        collected: list[Message] = []
+        from promptops.prompts.sections import COLLECTED, Collected
+
+        collected = Collected()
         try:
             outside = self._compiled.render({**values, COLLECTED: collected}).strip()
+        except RecursionError as failure:
+            raise TemplateError(f"{self._place(failure)}: templates include each other in a circle") from None
         except (JinjaError, NotFoundError, *_BODY_FAILS) as failure:
             raise TemplateError(f"{self._place(failure)}: {failure}") from None
-        if outside and collected:
+        if outside and collected.messages:
             raise TemplateError(f"{self.path}: text stands outside of the system, user and assistant blocks")
-        return tuple(collected) if collected else (Message("user", outside),)
+        if not collected.messages:
+            collected.message("user", outside)
+        return collected
 
     def _place(self, failure: BaseException) -> str:
         if (line := getattr(failure, "lineno", None)) is not None:
@@ -130,3 +190,10 @@ class Template:
                 place = f"{self.path if name == '<template>' else name}:{frame.tb_lineno}"
             frame = frame.tb_next
         return place
+
+
+def _inheriting(head: front_matter.Head, parent: front_matter.Head) -> front_matter.Head:
+    """``head`` with what it takes over from the template it extends."""
+    inputs = {**parent.inputs, **head.inputs}
+    output = head.output if "output" in head.model_fields_set else parent.output
+    return head.model_copy(update={"inputs": inputs, "output": output})

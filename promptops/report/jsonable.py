@@ -21,6 +21,11 @@ def usage(totals: Totals) -> dict[str, Any]:
     return {**asdict(totals), "usd": money(totals.usd)}
 
 
+def sent(totals: Totals) -> dict[str, Any]:
+    """What a whole run sent: the six figures, and the share of its input that came from the provider's cache."""
+    return {**usage(totals), "cache_hit_rate": round(totals.cache_hit_rate, 4)}
+
+
 def money(usd: Decimal | None) -> float | None:
     """US dollars as a JSON number."""
     return None if usd is None else float(usd)
@@ -113,6 +118,6 @@ def rest(result: Result) -> dict[str, Any]:
         "model": result.model,
         "status": result.status,
         "corpus": corpus(result.corpus),
-        "usage": usage(result.usage),
+        "usage": sent(result.usage),
         "estimate": estimate(result.estimate),
     }

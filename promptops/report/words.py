@@ -30,7 +30,8 @@ def plural(number: int, noun: str) -> str:
 
 def spent(totals: Totals) -> str:
     """Calls, tokens and money in one line."""
-    cached = f" ({totals.cached_input_tokens:,} cached)" if totals.cached_input_tokens else ""
+    rate = totals.cache_hit_rate
+    cached = f" ({totals.cached_input_tokens:,} cached, {percent(rate)})" if rate else ""
     return (
         f"{plural(totals.calls, 'call')} · {totals.input_tokens:,} tokens in{cached}, {totals.output_tokens:,} out · "
         f"{dollars(totals.usd)}"
@@ -44,6 +45,12 @@ def packed(packing: Packing) -> str:
         f"packed: {plural(packing.items, 'answer')} in {plural(packing.prompts, 'prompt')}, "
         f"{abs(packing.saved):,} tokens {verb}, repairs included"
     )
+
+
+def percent(share: float) -> str:
+    """``42 %``; never 0 where there is something, nor 100 where something lacks."""
+    least, most = (1 if share > 0 else 0), (100 if share >= 1 else 99)
+    return f"{min(max(round(share * 100), least), most)} %"
 
 
 def plain(text: str, keep: str = "") -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,13 @@ CREATE TABLE IF NOT EXISTS attempts (
 
 
 class Database:
-    """One store file, or one in memory where ``path`` is ``None``; raises ``StoreError`` where it cannot be used."""
+    """One store file, or one in memory where ``path`` is ``None``; raises ``StoreError`` where it cannot be used.
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    ``max_age`` is the seconds that a stored reply is good for; ``None``: for ever.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, max_age: float | None = None) -> None:
+        self.max_age = max_age
         self.path = str(path) if path is not None else ":memory:"
         self._lock = threading.RLock()
         self._names: dict[str, int] = {}
@@ -83,6 +88,23 @@ class Database:
                 return self._connection.execute(statement, values).lastrowid or 0
         except (sqlite3.Error, UnicodeError, OverflowError) as failure:
             raise self._error("cannot be written", failure) from None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit what is executed in the context as one, which takes the time of one."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.execute("COMMIT")
+            except BaseException:
+                self._names.clear()  # those that were new are not there after all
+                with suppress(StoreError):
+                    self.execute("ROLLBACK")
+                raise
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one reading statement."""

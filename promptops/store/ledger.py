@@ -48,6 +48,10 @@ class Ledger:
 
     def sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None) -> int:
         """Record an attempt that is about to be sent, at the most it can cost; returns its row."""
+        with self._database.together():
+            return self._sent(tags, model, most, usd)
+
+    def _sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None) -> int:
         name = self._database.name
         return self._database.execute(
             "INSERT INTO attempts (at, run, chain, step, template, document, model, status, calls, input, cached,"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import lru_cache
 
 from promptops.store.database import Database
-from promptops.types import Call, Reply, Usage
+from promptops.types import Call, Message, Reply, Usage
+
+_KEPT = ("text", "finish", "model", "request_id")
+"""What is kept of a reply as it is, beside its usage."""
 
 
 def key(call: Call, identity: str) -> bytes:
@@ -19,8 +23,15 @@ def key(call: Call, identity: str) -> bytes:
     sampling = call.sampling
     how = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
     frame = [identity, call.max_output_tokens, how, call.schema, call.take]
-    digest = hashlib.sha256(json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    for message in call.messages:
+    said = json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(said + _read_by_model(call.messages)).digest()
+
+
+@lru_cache(maxsize=1)  # a call asks for several keys in a row
+def _read_by_model(messages: tuple[Message, ...]) -> bytes:
+    """A digest of the prompt, in which the borders of its messages count."""
+    digest = hashlib.sha256()
+    for message in messages:
         content = message.content.encode("utf-8", "surrogatepass")
         digest.update(f"\0{message.role}\0{len(content)}\0".encode())
         digest.update(content)
@@ -38,6 +49,8 @@ class Replies:
     A cut or blank reply is kept as *provisional*: a killed run finds it again and pays nothing twice, and ``settle``
     forgets it when a run has ended, so that it is never anyone's answer for good. One whose ``question`` has been
     answered in another taking stays: it leads to that answer, and the way there is not paid for again.
+
+    One that is older than the database's ``max_age`` is not given; a newer one takes its place.
     """
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +59,9 @@ class Replies:
 
     def get(self, key: bytes, question: bytes | None = None) -> Reply | None:
         """The stored reply, marked ``stored``, or ``None``."""
-        rows = self._database.query("SELECT body, final FROM replies WHERE key = ?", (key,))
+        age = self._database.max_age
+        oldest = 0.0 if age is None else time.time() - age
+        rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", (key, oldest))
         if not rows:
             return None
         self._note(key, question, final=rows[0][1])
@@ -55,7 +70,7 @@ class Replies:
     def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
         """Keep ``reply``."""
         final = reply.finish == "stop" and bool(reply.text.strip())
-        body = json.dumps(asdict(replace(reply, stored=True)), ensure_ascii=False, default=str)
+        body = json.dumps(_written(reply), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
         self._note(key, question, final=final)
 
@@ -71,6 +86,13 @@ class Replies:
             self._provisional.pop(question or key, None)
         else:
             self._provisional.setdefault(question or key, set()).add(key)
+
+
+def _written(reply: Reply) -> dict[str, object]:
+    """What ``_read`` reads; ``asdict`` would take ten times as long, copying strings."""
+    usage = {name: getattr(reply.usage, name) for name in Usage.__slots__}
+    fields = {name: getattr(reply, name) for name in _KEPT}
+    return fields | {"usage": usage, "stored": True}
 
 
 def _read(body: str) -> Reply:

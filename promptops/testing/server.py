@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from aiohttp import web
 
 from promptops.testing.answers import Answer, Answering, decoded, first_words, ids, usage
 from promptops.testing.faults import UNBILLED, Fault
+from promptops.testing.prefixes import Prefixes
 from promptops.testing.responses import cut, error, event, half, rendered
 
 KEY = "test-key"
@@ -55,7 +56,8 @@ class FakeOpenAI:
     ``answer`` gets the request's JSON and returns what the model says; by default the first 40 words of the document
     that the prompt fences. ``fail`` queues faults for the next requests, one each; ``rates`` are the chances of faults
     otherwise, drawn from ``seed``. ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in
-    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request.
+    seconds, ``headers`` go with every reply, and ``log`` is a file that gets a JSON line per request. With ``caching``
+    it has a prompt cache, and bills what it reads from there as cached.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class FakeOpenAI:
         headers: Mapping[str, str] | None = None,
         log: Path | None = None,
         port: int = 0,
+        caching: bool = False,
     ) -> None:
         self.answer = answer or first_words
         self.keys = keys
@@ -82,6 +85,7 @@ class FakeOpenAI:
         self.most_in_flight = 0
         self._faults: deque[Fault] = deque()
         self._random = random.Random(seed)  # noqa: S311 - draws faults, not secrets
+        self._prefixes = Prefixes() if caching else None
         self._log = log
         self._port = port
         self._ready = threading.Event()
@@ -105,6 +109,11 @@ class FakeOpenAI:
     def fail(self, *faults: Fault | str) -> None:
         """Let the next requests fail so, in this order."""
         self._faults.extend(fault if isinstance(fault, Fault) else Fault(fault) for fault in faults)
+
+    def mend(self) -> None:
+        """Let no further request fail."""
+        self._faults.clear()
+        self.rates = {}
 
     def start(self) -> Self:
         """Listen; returns once connections are accepted."""
@@ -176,10 +185,15 @@ class FakeOpenAI:
             self._record(request, body, str(refusal.status), refusal.status)
             return refusal
         fault = self._next_fault()
+        cached = self._prefixes.cached(body) if self._prefixes is not None else 0
         await self._pause(self.latency)
         if fault.kind.isdigit() or fault.kind == "quota":
             return self._as_status(request, body, fault)
-        return await self._as_reply(request, body, fault)
+        try:
+            return await self._as_reply(request, body, fault, cached)
+        finally:
+            if self._prefixes is not None and fault.kind not in UNBILLED:
+                self._prefixes.keep(body)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than the server is up."""
@@ -211,12 +225,14 @@ class FakeOpenAI:
         self._record(request, body, fault.kind, status)
         return error(status, fault.message or f"fault {fault.kind}", code, fault.headers)
 
-    async def _as_reply(self, request: web.Request, body: Mapping[str, Any], fault: Fault) -> web.StreamResponse:
+    async def _as_reply(
+        self, request: web.Request, body: Mapping[str, Any], fault: Fault, cached: int
+    ) -> web.StreamResponse:
         if fault.kind == "drop":
             self._record(request, body, fault.kind, 0)
             return cut(request)
         said = self._said(body, fault)
-        used = usage(body, said)
+        used = usage(body, replace(said, cached_tokens=max(said.cached_tokens, cached)))
         self._record(request, body, fault.kind, 200, None if fault.kind in UNBILLED else used)
         if fault.kind in {"hang", "slow"}:
             await self._pause(fault.seconds)

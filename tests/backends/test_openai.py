@@ -427,9 +427,22 @@ def test_plain_http_where_tls_was_expected(fake_openai: FakeOpenAI) -> None:
 
 
 def test_something_else_listens() -> None:
-    """A server of another protocol is no reply and no traceback."""
+    """A server of another protocol is said to be one, and billed nothing."""
     with _raw_server(b"", head=b"220 mail ready\r\n\r\n") as url:
-        assert type(failure(_at(url))) is TransientError
+        error = failure(_at(url))
+    assert (type(error), error.billed) == (UnreachableError, False)
+    assert "speaks no HTTP" in str(error)
+
+
+def test_plain_text_is_no_model_until_there_was_one(fake_openai: FakeOpenAI) -> None:
+    """At first it is another server; later it may be a reply that a gateway broke, and was billed."""
+    with _raw_server(b"It works!") as url:
+        one = _at(url)
+        assert type(failure(one)) is AccessError
+        with pytest.raises(TransientError):
+            one._reader.read(b'{"choices": []}', call())
+        error = failure(one)
+    assert (type(error), error.billed) == (TransientError, True)
 
 
 def test_half_a_character_in_a_prompt(fake_openai: FakeOpenAI) -> None:
@@ -461,6 +474,7 @@ def test_no_body_at_all_gets_past_the_reader(content: bytes) -> None:
 
 
 # Every exception of the libraries beneath
+
 
 MAPPED: dict[str, type[CallError]] = {
     "OpenAIError": TransientError,
@@ -501,15 +515,21 @@ def test_every_exception_of_the_client_is_mapped(kind: type[Exception]) -> None:
     status = {"APIStatusError": 500, "InternalServerError": 500, "OAuthError": 401, "APIResponseValidationError": 200}
     code = getattr(kind, "status_code", None) or status.get(kind.__name__)
     if isinstance(code, int):
-        response = wire._response_type()(code, request=None, headers={"x-request-id": "r1"})
+        response = _response_type()(code, request=None, headers={"x-request-id": "r1"})
         exc.__dict__.update(response=response, body={"message": "no"}, code=None, type=None)
     error = wire.of_exception(exc, "openai:m at http://h/v1")
     assert type(error) is MAPPED[kind.__name__]
     assert error.status == (code if isinstance(code, int) else None)
 
 
+def _response_type() -> Any:
+    """The response class of the HTTP library that this release of the client stands on: httpx, or httpx2 from 3.0."""
+    base = next(kind for kind in openai.DefaultAioHttpClient.__mro__ if kind.__name__ == "AsyncClient")
+    return sys.modules[base.__module__].Response
+
+
 def _http_library() -> list[type[Exception]]:
-    module = sys.modules[wire._response_type().__module__.partition(".")[0]]
+    module = sys.modules[_response_type().__module__.partition(".")[0]]
     return sorted(
         {one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, Exception)}, key=str
     )
@@ -526,7 +546,7 @@ def _aiohttp_exceptions() -> list[type[Exception]]:
      BrokenPipeError, TimeoutError, OSError, UnicodeDecodeError],
     ids=lambda kind: f"{kind.__module__.partition('.')[0]}.{kind.__name__}",
 )  # fmt: skip
-def test_every_exception_beneath_the_client_is_mapped(kind: type[Exception]) -> None:
+def test_every_exception_of_the_transport_is_mapped(kind: type[Exception]) -> None:
     """The HTTP library's, aiohttp's and Python's own end as a CallError, retried only where that may help."""
     error = wire.of_exception(kind.__new__(kind), "openai:m at http://h/v1", seconds=3)
     assert isinstance(error, (TransientError, AccessError, RejectedError))
@@ -542,15 +562,14 @@ def test_every_exception_beneath_the_client_is_mapped(kind: type[Exception]) -> 
         (aiohttp.ClientPayloadError("cut"), TransientError),
         (aiohttp.ConnectionTimeoutError("slow"), UnreachableError),
         (aiohttp.SocketTimeoutError("slow"), TransientError),
-        (ConnectionRefusedError(), TransientError),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_the_cause_decides_and_not_its_wrapping(cause: Exception, kind: type[CallError]) -> None:
     """The transport calls any lost connection a connect time-out, which would pass a paid call off as unsent."""
-    timeout = openai.APITimeoutError.__new__(openai.APITimeoutError)
-    timeout.__cause__ = cause
-    assert type(wire.of_exception(timeout, "m")) is kind
+    for wrapping in (openai.APITimeoutError.__new__(openai.APITimeoutError), aiohttp.ClientError("it failed")):
+        wrapping.__cause__ = cause
+        assert type(wire.of_exception(wrapping, "m")) is kind
 
 
 def test_a_mistake_in_the_program_is_not_taken_for_a_fault(fake_openai: FakeOpenAI) -> None:
@@ -570,7 +589,7 @@ def test_a_second_run_and_many_loops(fake_openai: FakeOpenAI) -> None:
     for _ in range(3):
         assert ask(one).text
         assert asyncio.run(one.complete(call())).text
-    assert one._clients._held == {}
+    assert one._doors._held == {}
 
 
 def test_it_may_be_used_again_after_closing(fake_openai: FakeOpenAI) -> None:
@@ -601,7 +620,7 @@ def test_threads_with_a_loop_each(fake_openai: FakeOpenAI) -> None:
         thread.join()
     assert len(replies) == 80
     assert fake_openai.billed["calls"] == 80
-    assert one._clients._held == {}
+    assert one._doors._held == {}
 
 
 def test_many_at_once_really_are(fake_openai: FakeOpenAI) -> None:
@@ -674,8 +693,8 @@ def test_nothing_is_left_open(fake_openai: FakeOpenAI, closing: bool) -> None:
     assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == []
 
 
-def test_importing_the_backend_does_not_import_the_client() -> None:
-    """The client costs most of a second, which only a call may cost."""
+def test_importing_the_backend_imports_nothing_heavy() -> None:
+    """Transport and prices cost a good part of a second, which only a call may cost."""
     heavy = "{'openai', 'aiohttp', 'genai_prices'}"
     code = f"import sys, promptops.backends.openai as o; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

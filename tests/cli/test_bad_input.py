@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptops.testing import FakeOpenAI, Fault
+from promptops.testing import KEY, FakeOpenAI, Fault
 
 Command = Callable[..., Any]
 Script = Callable[..., str]
@@ -243,3 +249,102 @@ def test_a_run_through_a_server_matches_its_bill(command: Command, docs: Path, o
     assert value["usage"]["input_tokens"] == billed["input_tokens"]
     assert value["usage"]["output_tokens"] == billed["output_tokens"]
     assert value["usage"]["usd"] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("html", "a web page answered, not a model; check OPENAI_BASE_URL"),
+        ("404", "no access (404: fault 404); check the model's name and OPENAI_BASE_URL"),
+        ("302", "no access (302"),
+        ("407", "no access (407: fault 407); check the proxy's address and password"),
+        ("mail", "what answered there speaks no HTTP; check OPENAI_BASE_URL and its port"),
+        ("certificate", "the server's certificate is not trusted; check OPENAI_BASE_URL or SSL_CERT_FILE"),
+    ],
+)
+def test_a_server_that_is_no_model_is_said_once(
+    command: Command, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, said: str
+) -> None:
+    """A login page, a proxy, a wrong address, another protocol, a certificate of its own: nothing is billed."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with _some_server(kind, tmp_path) as url:
+        found = command("summarize", docs, "-m", "openai:gpt-4o-mini", "--base-url", url, "--timeout", 5)
+    assert (found.status, found.out) == (1, "")
+    assert "Traceback" not in found.err
+    assert len([line for line in found.lines if said in line]) == 1, found.err
+    assert any("failed: openai:gpt-4o-mini · 0 calls · 0 tokens in, 0 out · $0" in line for line in found.lines)
+
+
+@contextmanager
+def _some_server(kind: str, folder: Path) -> Iterator[str]:
+    if kind not in {"mail", "certificate"}:
+        with FakeOpenAI(rates={kind: 1.0}) as server:
+            yield server.base_url
+        return
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        greet = _greeting if kind == "mail" else partial(_shaking_hands, _own_certificate(folder))
+        thread = threading.Thread(target=_accept, args=(listening, greet), daemon=True)
+        thread.start()
+        scheme = "http" if kind == "mail" else "https"
+        yield f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/v1"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+def _accept(listening: socket.socket, greet: Callable[[socket.socket], None]) -> None:
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        with connection, suppress(OSError):
+            connection.settimeout(5)
+            greet(connection)
+
+
+def _greeting(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.example ESMTP ready\r\n")
+    connection.recv(65536)
+
+
+def _shaking_hands(context: ssl.SSLContext, connection: socket.socket) -> None:
+    with context.wrap_socket(connection, server_side=True) as secure:
+        secure.recv(65536)
+
+
+def _own_certificate(folder: Path) -> ssl.SSLContext:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_a_model_that_does_not_exist_is_said_once(command: Command, docs: Path, openai_environment: FakeOpenAI) -> None:
+    """In the server's own words."""
+    openai_environment.models = ("another",)
+    found = command("summarize", docs, "-m", "openai:gpt-4o-mini")
+    assert (found.status, found.out) == (1, "")
+    assert len([line for line in found.lines if "`gpt-4o-mini` does not exist" in line]) == 1, found.err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--max-tokens", "10"), ("--max-usd", "0.0000001")])
+def test_a_budget_smaller_than_one_call_sends_nothing(
+    command: Command, docs: Path, openai_environment: FakeOpenAI, option: str, value: str
+) -> None:
+    """Exit status 3, and what the next call may take."""
+    found = command("summarize", docs, "-m", "openai:gpt-4o-mini", option, value)
+    assert (found.status, found.out) == (3, "")
+    assert len([line for line in found.lines if f"{value} " in line and f"go on with a higher {option}" in line]) == 1
+    assert not openai_environment.requests
+
+
+def test_an_age_that_is_none(command: Command, docs: Path) -> None:
+    """It is a length of time."""
+    for value in ("0", "soon", "-3"):
+        assert "--max-age must be a length of time such as 7d" in one_line(
+            command("summarize", docs, f"--max-age={value}"), 2
+        )

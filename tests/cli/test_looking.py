@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from promptops.prompts import Library
 from promptops.store import GROUPINGS
 from promptops.testing import FakeOpenAI
 from promptops.testing.tiny_gguf import tiny_gguf
@@ -169,7 +170,7 @@ def test_the_default_store_is_in_the_users_state(
 
 def test_templates_are_listed_and_shown(command: Command) -> None:
     """Name, version and purpose; the source as it is."""
-    names = ["summarize/corpus", "summarize/map", "summarize/reduce"]
+    names = Library().names()
     assert [found["name"] for found in command("templates", "list", "--json").json] == names
     assert [line.split("@")[0] for line in command("templates", "list").out.splitlines()] == names
     source = command("templates", "show", "summarize/map").out
@@ -197,6 +198,10 @@ def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytes
     assert f"{value['tokens']:,} tokens" in said.err
     monkeypatch.setattr(sys, "stdin", io.StringIO("from standard input"))
     assert "from standard input" in command("templates", "render", "summarize/map", "-v", "text=@-").out
+    assert 100 < value["stable_prefix"] < value["tokens"]
+    priced = command(*words, "-m", "gpt-4o", "-m", "gpt-5-mini")
+    assert "stable beginning: " in priced.err
+    assert priced.err.count(" for 1,000 calls") == 2
     listed = command("templates", "render", "summarize/reduce", "-v", "texts=one\ntwo").out
     assert '<document part="2 of 2">\ntwo\n</document>' in listed
 
@@ -204,7 +209,9 @@ def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytes
 def test_templates_are_linted(command: Command, tmp_path: Path) -> None:
     """The library by default; files of yours with what they include beside them; findings are exit status 1."""
     said = command("templates", "lint")
-    assert (said.status, said.out, said.err) == (0, "", "promptops: 3 templates, 0 findings\n")
+    assert said.status == 0
+    assert "short-prefix" in said.out
+    assert said.err.endswith("templates, 0 findings, 1 hint\n")
     (tmp_path / "part.j2").write_text("{{ text }}")
     (tmp_path / "own.j2").write_text("---\nname: own\nversion: 1\ninputs:\n  text: {type: string, document: true}\n"
                                      "---\n{% include 'part' %}")  # fmt: skip

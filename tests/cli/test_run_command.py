@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptops.testing import FakeOpenAI
+from promptops.testing import KEY, FakeOpenAI
 
 ITEM = re.compile(r'<item(?:-\d+)? id="([^"]+)">\n.*?\n(\S[^\n]*)\n</document', re.DOTALL)
 
@@ -22,6 +24,39 @@ Script = Callable[..., str]
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
 DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "usage", "error"}
 RUN = {"run", "chain", "model", "status", "documents", "corpus", "usage", "estimate"}
+
+
+def test_replies_past_their_age_are_asked_for_again(
+    command: Command, docs: Path, openai_environment: FakeOpenAI, store: Path
+) -> None:
+    """By --max-age, which the estimate knows of as well; what is younger costs nothing."""
+    words = ("summarize", docs, "-m", "openai:gpt-4o-mini", "--json", "--set", "corpus=false")
+    assert command(*words).json["usage"]["calls"] == 3
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute("UPDATE replies SET created = created - 7200")
+    assert command(*words).json["usage"]["calls"] == 0
+    assert command(*words, "--max-age", "3h").json["usage"]["calls"] == 0
+    assert command("plan", *words, "--max-age", "1h").json["calls"] == 3
+    assert command(*words, "--max-age", "1h").json["usage"]["calls"] == 3
+    assert command(*words, "--max-age", "1h").json["usage"]["calls"] == 0
+
+
+def test_a_run_says_what_came_from_the_providers_cache(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last line and in the JSON, as a share of the input."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    rules = "Keep to the rule that every river is named once. " * 150
+    (tmp_path / "rules").mkdir()
+    for number in range(4):
+        (tmp_path / "rules" / f"{number}.txt").write_text(f"River {number} flows to the sea. It is long.")
+    with FakeOpenAI(caching=True, latency=0.02) as server:
+        words = ("summarize", tmp_path / "rules", "-m", "openai:gpt-4o-mini", "--base-url", server.base_url)
+        found = command(*words, "--json", "--set", "corpus=false", "--set", f"focus={rules}")
+        billed = server.billed
+    share = billed["cached_tokens"] / billed["input_tokens"]
+    assert found.json["usage"]["cache_hit_rate"] == round(share, 4) > 0.4
+    assert f"({billed['cached_tokens']:,} cached, {round(share * 100)} %)" in found.err
 
 
 def test_results_go_to_stdout_and_notes_to_stderr(command: Command, docs: Path, script: Script) -> None:
@@ -61,7 +96,7 @@ def test_json_has_the_promised_keys(command: Command, docs: Path, script: Script
         assert set(document) == DOCUMENT
         assert set(document["usage"]) == USAGE
         assert document["coverage"][0]["start"] == 0
-    assert set(value["usage"]) == set(value["corpus"]["usage"]) == USAGE
+    assert set(value["usage"]) == set(value["corpus"]["usage"]) | {"cache_hit_rate"} == USAGE | {"cache_hit_rate"}
     assert value["usage"]["calls"] == 4
     parts = [*value["documents"], value["corpus"]]
     assert sum(part["usage"]["input_tokens"] for part in parts) == value["usage"]["input_tokens"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
 from promptops.client import Client
 from promptops.client.size import PromptSize
-from promptops.client.verdict import REJECTED, Patience
+from promptops.client.verdict import HOPELESS, Patience, Verdict, verdict
 from promptops.errors import (
     AccessError,
     BudgetError,
@@ -22,6 +24,7 @@ from promptops.errors import (
     QuotaError,
     RefusedError,
     RejectedError,
+    ThrottledError,
     TransientError,
     UnreachableError,
     WindowError,
@@ -139,6 +142,13 @@ def test_a_throttled_call_waits_as_told(client: Client, fake_openai: FakeOpenAI)
     assert loop_time[0] >= 1.0
 
 
+@pytest.mark.parametrize(("told", "kept"), [(119.0, True), (121.0, True), (300.0, True), (301.0, False)])
+def test_a_long_wait_that_is_told_is_kept_up_to_a_limit(told: float, kept: bool) -> None:
+    """Five minutes are waited; for longer the call fails, and running again goes on."""
+    said = verdict(ThrottledError("later", retry_after=told), 1, Patience())
+    assert (said is Verdict.WAIT) is kept
+
+
 def test_equal_calls_in_flight_are_sent_once(fake_openai: FakeOpenAI) -> None:
     """One is paid for, all are answered."""
     fake_openai.latency = 0.1
@@ -146,6 +156,26 @@ def test_equal_calls_in_flight_are_sent_once(fake_openai: FakeOpenAI) -> None:
         replies = send(client, *[ask("the same")] * 10)
         assert [reply.stored for reply in replies if isinstance(reply, Reply)].count(False) == 1
     assert len(fake_openai.requests) == 1
+
+
+def test_equal_calls_of_several_event_loops_are_sent_once(fake_openai: FakeOpenAI) -> None:
+    """Threads with a loop each share what is in flight; where the first is cancelled, another sends it."""
+    fake_openai.latency = 0.3
+    with connected(fake_openai) as client, ThreadPoolExecutor(4) as threads:
+
+        async def cut_short() -> None:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.complete(ask("the same")), 0.2)
+            await client.aclose()
+
+        first = threads.submit(asyncio.run, cut_short())
+        while not client._going:
+            time.sleep(0.01)
+        others = [threads.submit(send, client, ask("the same")) for _ in range(3)]
+        first.result()
+        replies = [other.result()[0] for other in others]
+    assert sorted(reply.stored for reply in replies if isinstance(reply, Reply)) == [False, True, True]
+    assert len(fake_openai.requests) == 2
 
 
 def test_a_failing_twin_fails_all_of_its_like_and_none_later(client: Client, fake_openai: FakeOpenAI) -> None:
@@ -187,7 +217,17 @@ def test_a_few_malformed_first_calls_stop_the_run(client: Client, fake_openai: F
     fake_openai.fail(*["400"] * 9)
     outcomes = in_turn(client, *map(ask, "abcdef"))
     assert all(isinstance(one, RejectedError) for one in outcomes)
-    assert len(fake_openai.requests) == REJECTED
+    assert len(fake_openai.requests) == HOPELESS
+
+
+@pytest.mark.parametrize("fault", ["500", "malformed", "429"])
+def test_a_server_that_only_fails_stops_the_run(fault: str, client: Client, fake_openai: FakeOpenAI) -> None:
+    """After a few calls tried as long as patience allows; ten thousand documents would take hours to say the same."""
+    client._patience = replace(QUICK, first_wait=0.001, longest_wait=0.002, throttled=6)
+    fake_openai.rates = {fault: 1.0}
+    outcomes = in_turn(client, *map(ask, "abcdefgh"))
+    assert all(isinstance(one, (TransientError, ThrottledError)) for one in outcomes)
+    assert len(fake_openai.requests) == HOPELESS * QUICK.attempts
 
 
 def test_one_malformed_first_call_does_not_stop_the_run(client: Client, fake_openai: FakeOpenAI) -> None:

@@ -49,7 +49,7 @@ def test_a_head_begins_with_three_dashes(start: str) -> None:
         ("name: a\nversion: 1\ninputs:\n  self: string\n", "cannot be the name of an input"),
         ("name: a\nversion: 1\ninputs:\n  max words: string\n", "cannot be the name of an input"),
         ("name: a\nversion: 1\ninputs: [x]\n", "t.j2:4: inputs: should be keys with values"),
-        ("name: a\nversion: 1\noutput: {max_words: words}\n", "names 'words', which is no integer input"),
+        ("name: a\nversion: 1\noutput: {max_words: 9, max_sentences: 2}\n", "only one of max_words, max_sentences"),
         ("name: a\nversion: 1\noutput: {max_words: 0}\n", "t.j2:4: output.max_words"),
         ("name: a\nversion: 1\noutput: {format: json}\n", "format json and a schema go together"),
         ("name: a\nversion: 1\noutput: {schema: {type: object}}\n", "format json and a schema go together"),

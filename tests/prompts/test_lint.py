@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptops.errors import TemplateError
+from promptops.prices import price
 from promptops.prompts import Library
-from promptops.prompts.lint import lint
+from promptops.prompts.lint import Finding, lint
 
 Linting = Callable[[str], list[str]]
 
@@ -47,6 +49,9 @@ USED = "{{ text | fence }}{{ texts | length }}{{ n }}"
         (USED + "\n{% for t in texts %}\n{{ t }}{% endfor %}", ["unfenced-document:11"]),
         ("{{ text | fence }}", ["unused-input:1", "unused-input:1"]),
         (USED + "\n\n{{ m }}\n{{ m }}", ["undeclared-input:11"]),
+        (USED + "{% include n %}", ["injection:9"]),
+        (USED + "\n{{ ''.__class__.__mro__ }}", ["injection:10", "injection:10"]),
+        (USED + "\nSay it in one line.\nBe brief.\n- say it in ONE line!", ["duplicate:12"]),
     ],
 )
 def test_findings(findings: Linting, body: str, expected: list[str]) -> None:
@@ -76,3 +81,85 @@ def test_a_broken_include_is_an_error(findings: Linting, tmp_path: Path, part: s
 def test_the_stock_library_is_clean() -> None:
     """What ships has no findings."""
     assert [found for name in Library().names() for found in lint(Library().template(name))] == []
+
+
+HEAD = "---\nname: own\nversion: 1\n{more}inputs:\n  text: {{type: string, document: true}}\n---\n"
+LONG = "Keep names, numbers, dates and units exactly as the text has them, and add no opinion of your own to it. " * 2
+
+
+def found_in(folder: Path, source: str, **options: Any) -> list[Finding]:
+    path = folder / "own.j2"
+    path.write_text(source, encoding="utf-8")
+    library = Library([folder])
+    return list(lint(library.template("own"), library, **options))
+
+
+def test_the_first_variable_that_varies_is_named_with_the_stable_text_after_it(tmp_path: Path) -> None:
+    """Where the document stands before the instructions, no prompt cache can hold them."""
+    (early,) = found_in(tmp_path, HEAD.format(more="") + "{{ text | fence }}\n" + LONG)
+    assert (early.code, early.line) == ("volatile-early", 7)
+    assert str(early).startswith(f"{tmp_path / 'own.j2'}:7: volatile-early: 'text' differs from call to call, and ")
+    assert "about 54 tokens that stay the same stand after it" in early.text
+    assert found_in(tmp_path, HEAD.format(more="") + LONG + "\n{{ text | fence }}") == []
+
+
+def test_an_input_says_itself_whether_it_varies(tmp_path: Path) -> None:
+    """Documents do by default, settings do not."""
+    head = HEAD.format(more="").replace("document: true}", "document: true}\n  part: {type: integer, varies: true}")
+    body = "This is part {{ part }}.\n" + LONG + "\n{{ text | fence }}"
+    (early,) = found_in(tmp_path, head + body)
+    assert (early.code, early.line) == ("volatile-early", 8)
+    assert "'part'" in early.text
+
+
+def test_a_short_beginning_of_what_is_sent_often_is_a_hint_with_its_break_even(tmp_path: Path) -> None:
+    """Cached input of gpt-5-mini costs a tenth: from 103 tokens on, filling up to 1,024 is cheaper."""
+    source = HEAD.format(more="") + LONG + "\n{{ text | fence }}"
+    (hint,) = found_in(tmp_path, source, often=True, price=price("gpt-5-mini"))
+    assert (hint.code, hint.hint) == ("short-prefix", True)
+    assert "would pay from 103 tokens on" in hint.text
+    assert "it pays from 103 on" in found_in(tmp_path, source.replace(LONG, LONG + "x " * 80), often=True,
+                                             price=price("gpt-5-mini"))[0].text  # fmt: skip
+    assert "pay" not in found_in(tmp_path, source, often=True)[0].text
+
+
+SCHEMA = "output: {format: json, schema: {type: object, properties: {name: {type: string}, age: {type: integer}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("Answer in plain prose.", "'plain prose' asks for something else"),
+        ('Answer as {"name": "…", "years": 3}.', "'years' is no property of the schema, which has age, name"),
+        ("대답은 산문으로 쓴다.", "'산문으로' asks for something else"),
+    ],
+)
+def test_words_that_contradict_the_schema_are_found(tmp_path: Path, words: str, said: str) -> None:
+    """A model that is told two things does either."""
+    (finding,) = found_in(tmp_path, HEAD.format(more=SCHEMA) + words + "\n{{ text | fence }}")
+    assert (finding.code, finding.line) == ("schema", 8)
+    assert said in finding.text
+
+
+def test_a_limit_that_cuts_the_asked_length_is_found(tmp_path: Path) -> None:
+    """200 words do not fit 150 tokens."""
+    (finding,) = found_in(
+        tmp_path, HEAD.format(more="output: {max_words: 200, max_tokens: 150}\n") + "{{ text | fence }}"
+    )
+    assert finding.code == "unreachable-length"
+    assert "200 words take 260 tokens or more, and max_tokens is 150" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "expected"),
+    [
+        ("", "{{ text }}", 1),
+        ("", "{# promptops: ignore[unfenced-document] #}\n{{ text }}", 0),
+        ("", "{{ text }} {# promptops: ignore[duplicate, unfenced-document] #}", 0),
+        ("", "{# promptops: ignore[duplicate] #}\n{{ text }}", 1),
+        ("# promptops: ignore[unfenced-document]\n", "\n\n{{ text }}", 0),
+    ],
+)
+def test_a_file_can_silence_a_code(tmp_path: Path, head: str, body: str, expected: int) -> None:
+    """On a line, or as a whole."""
+    assert len(found_in(tmp_path, HEAD.format(more=head) + body)) == expected

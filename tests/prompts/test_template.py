@@ -11,6 +11,7 @@ import pytest
 import promptops as po
 from promptops.errors import NotFoundError, TemplateError, TokenizerError, UsageError
 from promptops.prompts import Library
+from promptops.prompts.length import Length
 from promptops.prompts.template import Prompt, Template
 from promptops.tokens import counter
 
@@ -64,8 +65,13 @@ def test_output_limits_come_with_the_prompt(template: Writing) -> None:
     """A limit is a number or the input that holds it."""
     own = template("{{ n }}", INPUTS + "output: {max_words: n, max_tokens: 9}\n")
     assert isinstance(prompt := own.render(n=7), Prompt)
-    assert (prompt.max_words, prompt.max_tokens, prompt.schema) == (7, 9, None)
-    assert template("x", INPUTS + "output: {max_words: 30}\n", "two").render().max_words == 30
+    assert (prompt.length, prompt.max_tokens, prompt.schema) == (Length(7, "words"), 9, None)
+    fixed = template("x", INPUTS + "output: {max_characters: 30}\n", "two").render()
+    assert fixed.length == Length(30, "characters")
+    with pytest.raises(
+        TemplateError, match=r"three\.j2:\d+: output.max_words names 'words', which is no integer input"
+    ):
+        template("x", INPUTS + "output: {max_words: words}\n", "three")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +210,7 @@ def test_an_include_never_leads_out_of_the_library(template: Writing, tmp_path: 
 
 def test_an_include_of_itself_ends(template: Writing) -> None:
     """In an error, not in a crash."""
-    assert "recursion" in fails(template("{% include 'own' %}"))
+    assert "in a circle" in fails(template("{% include 'own' %}"))
 
 
 def test_tokens_are_those_of_the_contents(template: Writing) -> None:

@@ -165,7 +165,7 @@ def test_words_for_figures() -> None:
     assert [plural(n, "call") for n in (0, 1, 2000)] == ["0 calls", "1 call", "2,000 calls"]
     assert plural(2, "reply") == "2 replies"
     assert [duration(seconds) for seconds in (0, 7.4, 754, 3723)] == ["0:00", "0:07", "12:34", "1:02:03"]
-    assert spent(TOTALS) == "1 call · 10 tokens in (4 cached), 5 out · $0.0012"
+    assert spent(TOTALS) == "1 call · 10 tokens in (4 cached, 40 %), 5 out · $0.0012"
 
 
 def test_control_characters_become_spaces() -> None:

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import promptops as po
+from promptops.backends.scripted import Scripted
+from promptops.client import Client
+from promptops.errors import UsageError
 from promptops.store import Database, Replies, key, question
 from promptops.types import Call, Message, Reply, Sampling, Tags, Usage
 
 CALL = Call((Message("system", "be brief"), Message("user", "안녕")), 100)
 
 
-def test_tags_estimates_and_counts_are_no_part_of_the_key() -> None:
-    """What cannot change the reply cannot make anyone pay again."""
-    tagged = replace(CALL, tags=Tags("r", "c", "s", "t@2", "a/b.md", 3), input_tokens=9, expected_output_tokens=4)
-    assert key(tagged, "m") == key(CALL, "m")
+NO_MATTER = [
+    *(Tags(**{name: "another"}) for name in ("run", "chain", "step", "template", "document")),
+    Tags(level=3),
+    {"input_tokens": 9},
+    {"expected_output_tokens": 4},
+    {"pack": 8},
+    {"listener": object()},
+]
+
+
+@pytest.mark.parametrize("what", NO_MATTER, ids=str)
+def test_what_cannot_change_the_reply_is_no_part_of_the_key(what: Tags | dict[str, Any]) -> None:
+    """Neither a name, a path nor a version makes anyone pay again; nor does an estimate, or who listens."""
+    other = replace(CALL, tags=what) if isinstance(what, Tags) else replace(CALL, **what)
+    assert key(other, "m") == key(CALL, "m")
+    assert question(other, "m") == question(CALL, "m")
+
+
+def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
+    """Two ways to write one schema are one question."""
+    one, other = {"type": "object", "title": "t"}, {"title": "t", "type": "object"}
+    assert key(replace(CALL, schema=one), "m") == key(replace(CALL, schema=other), "m")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +50,9 @@ def test_tags_estimates_and_counts_are_no_part_of_the_key() -> None:
     [
         replace(CALL, max_output_tokens=101),
         replace(CALL, sampling=Sampling(temperature=0.0)),
+        replace(CALL, sampling=Sampling(top_p=0.5)),
+        replace(CALL, sampling=Sampling(seed=0)),
+        replace(CALL, sampling=Sampling(stop=("END",))),
         replace(CALL, schema={"type": "object"}),
         replace(CALL, take=1),
         replace(CALL, messages=(Message("user", "be brief"), Message("user", "안녕"))),
@@ -101,3 +129,39 @@ def test_takings_of_one_question_differ_in_number_and_limit_alone() -> None:
     """Everything else makes it another question."""
     assert question(replace(CALL, take=1, max_output_tokens=200), "m") == question(CALL, "m")
     assert question(replace(CALL, sampling=Sampling(seed=1)), "m") != question(CALL, "m")
+
+
+def older(database: Database, seconds: float) -> None:
+    """Let every reply have been kept so much earlier."""
+    database.execute("UPDATE replies SET created = created - ?", (seconds,))
+
+
+def test_a_reply_past_its_age_is_asked_for_again() -> None:
+    """The new one takes its place, and is good for as long."""
+    client = Client(Scripted(["first.", "second."]), Database(max_age=60))
+    assert asyncio.run(client.complete(CALL)).text == "first."
+    older(client.database, 59)
+    assert asyncio.run(client.complete(CALL)).text == "first."
+    older(client.database, 2)
+    assert asyncio.run(client.complete(CALL)).text == "second."
+    assert asyncio.run(client.complete(CALL)) == Reply("second.", stored=True, **told(client))
+
+
+def told(client: Client) -> dict[str, Any]:
+    """What the stored reply says beside its text."""
+    reply = asyncio.run(client.complete(CALL))
+    return {"usage": reply.usage, "model": reply.model, "request_id": reply.request_id}
+
+
+@pytest.mark.parametrize("age", [90, 90.0, "90", "1m30s", timedelta(seconds=90)])
+def test_an_age_is_said_in_seconds_or_as_people_write_it(age: Any) -> None:
+    """A number, a text or a timedelta."""
+    with po.connect(max_age=age) as client:
+        assert client.database.max_age == 90
+
+
+@pytest.mark.parametrize("age", [0, -1, "soon", "", "7 days", float("nan"), timedelta(0)])
+def test_what_is_no_age_is_said(age: Any) -> None:
+    """Before anything is opened."""
+    with pytest.raises(UsageError, match="--max-age must be a length of time"):
+        po.connect(max_age=age)

@@ -1,0 +1,161 @@
+"""The pytest plugin: token budgets in unit tests, offline. pytest finds it by its entry point.
+
+Fixtures: ``token_count``, ``assert_tokens``, ``assert_plan``, ``assert_locked``, ``scripted_backend``, ``fake_openai``.
+Marker: ``@pytest.mark.token_budget(max_tokens=…, max_usd=…)`` caps what a test may send through any client.
+Options: ``promptops_templates`` (folders of templates to lint and hold to ``promptops.lock``), ``promptops_models`` and
+``promptops_lock`` in the configuration; ``--promptops-update`` writes the lock.
+
+Only pytest is imported here: a run that uses none of this pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from promptops.ceilings import Ceiling, ceiling
+
+if TYPE_CHECKING:
+    from promptops.backends.scripted import Scripted
+    from promptops.drivers.estimate import Estimate
+    from promptops.pytest_plugin.spending import Spending
+    from promptops.testing import FakeOpenAI
+
+_SPENDING = pytest.StashKey["Spending"]()
+MARKER = "token_budget"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options above."""
+    group = parser.getgroup("promptops")
+    group.addoption(
+        "--promptops-update", action="store_true", help="write promptops.lock anew, from what prompts take now"
+    )
+    parser.addini(
+        "promptops_templates", "folders of templates to lint and to hold to the lock", type="args", default=[]
+    )
+    parser.addini(
+        "promptops_models", "the models whose tokens and prices are locked", type="args", default=["gpt-5-mini"]
+    )
+    parser.addini("promptops_lock", "the lock file, beside the configuration", default="promptops.lock")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marker is."""
+    config.addinivalue_line(
+        "markers", f"{MARKER}(max_tokens=None, max_usd=None): the most this test may send, through all clients together"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Templates in the folders of ``promptops_templates``."""
+    if file_path.suffix != ".j2" or not parent.config.getini("promptops_templates"):
+        return None
+    from promptops.pytest_plugin.templates import collected
+
+    return collected(file_path, parent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Hold the test to its budget, and remember what it sent."""
+    cap = _cap(item)
+    try:
+        with ceiling(cap):
+            yield
+    finally:
+        if cap.used is not None:
+            _spending(item.config).add(item.nodeid, *cap.used)
+    if cap.refused is not None:
+        pytest.fail(f"the test's token_budget held a call back: {cap.refused}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tokens and money per test, the dearest first."""
+    if (spending := config.stash.get(_SPENDING, None)) is not None:
+        terminalreporter.section("promptops: tokens sent")
+        for line in spending.lines():
+            terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the lock where that was asked for."""
+    if session.config.getoption("--promptops-update"):
+        from promptops.pytest_plugin.lock import locking
+
+        locking(session.config).write()
+
+
+def _spending(config: pytest.Config) -> Spending:
+    if _SPENDING not in config.stash:
+        from promptops.pytest_plugin.spending import Spending
+
+        config.stash[_SPENDING] = Spending()
+    return config.stash[_SPENDING]
+
+
+def _cap(item: pytest.Item) -> Ceiling:
+    marker = item.get_closest_marker(MARKER)
+    if marker is None:
+        return Ceiling()
+    unknown = set(marker.kwargs) - {"max_tokens", "max_usd"}
+    if unknown or len(marker.args) > 1 or not (marker.args or marker.kwargs):
+        raise pytest.UsageError(f"{item.nodeid}: write it as @pytest.mark.{MARKER}(max_tokens=N, max_usd=X)")
+    return Ceiling(*marker.args, **marker.kwargs)
+
+
+@pytest.fixture
+def token_count() -> Callable[..., int]:
+    """``token_count(text, model="gpt-5-mini")``: exact tokens, offline."""
+    from promptops.pytest_plugin.asserts import token_count as count
+
+    return count
+
+
+@pytest.fixture
+def assert_tokens() -> Callable[..., int]:
+    """``assert_tokens(prompt, max=…, model=…)``: a text, prompt or messages take at most so many; returns how many."""
+    from promptops.pytest_plugin.asserts import assert_tokens as check
+
+    return check
+
+
+@pytest.fixture
+def assert_plan() -> Callable[..., Estimate]:
+    """``assert_plan("summarize", folder, model=…, max_calls=…, max_tokens=…, max_usd=…)``: the estimate is within."""
+    from promptops.pytest_plugin.asserts import assert_plan as check
+
+    return check
+
+
+@pytest.fixture
+def assert_locked(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """``assert_locked(prompt, "name")``: it takes no more tokens than ``promptops.lock`` has for that name."""
+    from promptops.pytest_plugin.lock import locking
+
+    def check(prompt: Any, name: str) -> None:
+        for model in request.config.getini("promptops_models"):
+            if complaint := locking(request.config).check(name, model, prompt):
+                pytest.fail(complaint, pytrace=False)
+
+    return check
+
+
+@pytest.fixture
+def scripted_backend() -> type[Scripted]:
+    """The class of a backend that answers as a script says: ``scripted_backend(answer=…)``."""
+    from promptops.backends.scripted import Scripted
+
+    return Scripted
+
+
+@pytest.fixture
+def fake_openai() -> Iterator[FakeOpenAI]:
+    """A provider on loopback that speaks the API, with faults on demand; see ``promptops.testing``."""
+    from promptops.testing import FakeOpenAI
+
+    with FakeOpenAI() as server:
+        yield server
