@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from promptops.api import arun, connect, diff, plan, run, template
+    from promptops.api import arun, connect, diff, embed, plan, run, template
     from promptops.client import Client
     from promptops.counting import count, truncate
     from promptops.drivers.difference import Difference
@@ -28,6 +28,7 @@ _HOME = {
     "arun": "promptops.api",
     "connect": "promptops.api",
     "diff": "promptops.api",
+    "embed": "promptops.api",
     "count": "promptops.counting",
     "plan": "promptops.api",
     "run": "promptops.api",
@@ -67,6 +68,7 @@ __all__ = [
     "connect",
     "count",
     "diff",
+    "embed",
     "plan",
     "run",
     "template",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -59,7 +59,7 @@ def connect(
     tpm: float | None = None,
     batch: bool = False,
 ) -> Client:
-    """A client for a model spec (``extractive``, ``openai:NAME``, ``scripted:FILE`` …) or for a backend of your own.
+    """A client for a model spec (``extractive``, ``openai:NAME``, ``llama:PATH.gguf`` …) or for a backend of your own.
 
     ``store`` is the file of replies and ledger, in memory where ``None``. ``max_usd`` (US dollars) and ``max_tokens``
     (input and output) cap everything this client sends. ``concurrency`` is how many calls may be in flight; by
@@ -93,9 +93,12 @@ def connect(
 def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:
     """One chain over some documents by one backend.
 
-    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown.
+    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown,
+    ``UsageError`` where it is an embedding model.
     """
     loaded = chains.load(chain)
+    if not getattr(model, "answers", True):
+        raise UsageError(f"{model.name} is an embedding model: it gives vectors (po.embed) and no answers")
     if model.window is None:
         raise WindowError(f"the window of {model.name} is not known; say it in tokens with --window N (window=N)")
     measures = Model(model.counter, model.window, model.overhead, model.reasoning)
@@ -166,6 +169,22 @@ async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **
 def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
     return _blocking(arun(chain, paths, client, **settings))
+
+
+def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:
+    """A vector for each of ``texts`` by an embedding model (``llama:PATH.gguf``); ``Client.embed`` for scripts.
+
+    Raises what ``Client.embed`` raises.
+    """
+    return _blocking(_embedded(texts if isinstance(texts, str) else list(texts), client))
+
+
+async def _embedded(texts: Sequence[str], client: Client | str) -> list[list[float]]:
+    if isinstance(client, str):
+        with connect(client) as connected:
+            return await _embedded(texts, connected)
+    async with client.in_use():
+        return await client.embed(texts)
 
 
 def template(name: str, *folders: str | PathLike[str]) -> Template:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptops.errors import NotFoundError, UsageError
+from promptops.errors import NotFoundError, TokenizerError, UsageError
 from promptops.tokens import counter
-from promptops.types import Backend
+from promptops.types import Backend, Counter
 
 if TYPE_CHECKING:
     from promptops.backends.openai import OpenAI
 
 _DECLARED = ("complete", "aclose", *Backend.__annotations__)
 
-KINDS = ("extractive", "openai:NAME", "langchain:MODULE:ATTR", "scripted:FILE")
+KINDS = ("extractive", "openai:NAME", "llama:PATH.gguf", "langchain:MODULE:ATTR", "scripted:FILE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def backend(spec: str, options: Options | None = None) -> Backend:
     if options and options.timeout is not None and not options.timeout > 0:
         raise UsageError(f"--timeout must be more than 0 seconds, not {options.timeout}")
     made = make(name, options or Options())
-    if options and options.window is not None:
+    if options and options.window is not None and kind != "llama":  # whose file knows the most it can hold
         made.window = options.window
     return made
 
@@ -87,6 +87,39 @@ def _openai(name: str, options: Options) -> Backend:
     )
 
 
+def _llama(name: str, options: Options) -> Backend:
+    from promptops.backends.llama import Llama
+    from promptops.local.card import card
+    from promptops.local.options import parsed
+
+    path, said = parsed(name)
+    file = path
+    if path.startswith("hf:"):
+        from promptops.local.hub import fetch
+
+        file = str(fetch(path))
+    embeds = card(file).embeds
+    return Llama(
+        file,
+        _own_counter(file, options, embeds=embeds),
+        spec=path,
+        options=said,
+        window=options.window,
+        timeout=options.timeout,
+        reasoning=options.reasoning_tokens or 0,
+    )
+
+
+def _own_counter(file: str, options: Options, *, embeds: bool) -> Counter:
+    """A model file's own vocabulary; an estimate where that cannot be run and nothing hangs on it."""
+    try:
+        return counter(tokenizer=options.tokenizer or file)
+    except TokenizerError:
+        if options.tokenizer or not (embeds or options.estimate_tokens):
+            raise
+        return counter("a local model", estimate=True)
+
+
 def _langchain(name: str, options: Options) -> Backend:
     from promptops.backends.langchain import LangChain, load
 
@@ -105,6 +138,7 @@ def _scripted(name: str, _options: Options) -> Backend:
 _MAKERS: dict[str, Callable[[str, Options], Backend]] = {
     "extractive": _extractive,
     "openai": _openai,
+    "llama": _llama,
     "langchain": _langchain,
     "scripted": _scripted,
 }

@@ -14,7 +14,10 @@ Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Files and fold
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="SPEC", help="extractive, openai:NAME, langchain:MODULE:ATTR or scripted:FILE."
+        "--model",
+        "-m",
+        metavar="SPEC",
+        help="extractive, openai:NAME, llama:PATH.gguf, langchain:MODULE:ATTR or scripted:FILE.",
     ),
 ]
 ModelName = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from types import TracebackType
@@ -107,6 +107,16 @@ class Client:
             fresh=self.fresh,
             patience=self._patience,
         )
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each of ``texts``, in their order.
+
+        Raises ``UsageError`` for an empty text or a model that gives no vectors, ``WindowError`` for a text over its
+        window, ``BudgetError``, ``PriceError``, ``StoreError`` or ``CallError``.
+        """
+        from promptops.client.embedding import Embedder
+
+        return await Embedder(self.backend, self.ledger, self.budget, self._patience, self._heard).embed(texts)
 
     def size(self, prompt: Prompt) -> PromptSize:
         """Tokens of a prompt for this model: what is counted exactly, and what its provider is known to add."""

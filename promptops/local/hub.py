@@ -112,7 +112,12 @@ def _download(wanted: HubFile, address: str, told: HfFileMetadata, partial: Path
     _space(wanted, (told.size or 0) - have, partial.parent)
     with partial.open("ab") as file:
         http_get(
-            told.location, file, resume_size=have, headers=_headers(address, told.location), expected_size=told.size
+            told.location,
+            file,
+            resume_size=have,
+            headers=_headers(address, told.location),
+            expected_size=told.size,
+            displayed_filename=wanted.file,
         )
     if (actual := _sum(partial, told.etag or "")) != told.etag:
         partial.unlink()

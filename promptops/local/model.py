@@ -12,6 +12,7 @@ from promptops.errors import UsageError
 from promptops.tokens.header import Header, read
 
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+_LAYERS = 512
 _WINDOWS = {
     "afmoe": 4, "cohere2": 4, "cohere2moe": 4, "exaone-moe": 4, "exaone4": 4, "gemma-embedding": 6, "gemma2": 2,
     "gemma3": 6, "gemma3n": 5, "gpt-oss": 2, "laguna": 4, "llama4": 4, "mellum": 4, "modern-bert": 3, "olmo2": 4,
@@ -92,7 +93,8 @@ def model(path: str | Path) -> Model:
 
 def _model(path: Path, header: Header, weights: tuple[Weight, ...], size: int) -> Model:
     keys = _Keys(header.values)
-    blocks = keys.number("block_count")
+    if (blocks := keys.number("block_count")) > _LAYERS:
+        raise ValueError(f"it claims {blocks:,} layers, and llama.cpp knows {_LAYERS} at most")
     return Model(
         path=path,
         name=str(header.values.get("general.name", "")),
@@ -127,15 +129,15 @@ class _Keys:
         if isinstance(found, list):
             found = max(found, default=default)
         if not isinstance(found, int) or not 0 <= found < 1 << 32:
-            raise ValueError(f"{self.architecture}.{name} is {found!r}")
+            raise ValueError(f"{self.architecture}.{name} is {str(found)[:80]}")
         return found
 
     def each(self, name: str, blocks: int, default: int = 0) -> list[int]:
         """A figure of every layer: one for all, or a list of them."""
         found = self.get(name, default=default)
-        each = [int(value) for value in found] if isinstance(found, list) else [int(found)] * min(blocks, 1 << 16)
-        if not all(0 <= value < 1 << 32 for value in each):
-            raise ValueError(f"{self.architecture}.{name} is {found!r}")
+        each = [int(value) for value in found] if isinstance(found, list) else [int(found)] * blocks
+        if len(each) > _LAYERS or not all(0 <= value < 1 << 32 for value in each):
+            raise ValueError(f"{self.architecture}.{name} is {str(found)[:80]}")
         return each
 
 

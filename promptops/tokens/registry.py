@@ -56,7 +56,8 @@ def encoding_of(model: str) -> str | None:
     from tiktoken.model import encoding_name_for_model
 
     if model.startswith("llama:"):
-        return model.removeprefix("llama:")
+        path, dot, _ = model.removeprefix("llama:").partition(".gguf,")  # behind it stand options
+        return f"{path}.gguf" if dot else path
     while True:
         try:
             return encoding_name_for_model(model)

@@ -21,6 +21,7 @@ from promptops.errors import AccessError, NotFoundError, PromptopsError, Unreach
 
 pytest.importorskip("huggingface_hub")
 from promptops.local.hub import HubFile, fetch, parse
+from promptops.testing.tiny_gguf import tiny_gguf
 
 CONTENT = bytes(range(256)) * 8192
 SPEC = "hf:someone/tiny-GGUF:tiny.gguf"
@@ -159,6 +160,23 @@ def test_a_refusal_is_one_line(
     assert "\n" not in str(failure.value)
 
 
+def test_a_terminal_sees_the_progress(hub: Hub, tmp_path: Path) -> None:
+    """On standard error, with the file's name and how far it is."""
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 90))
+    script = f"from promptops.local.hub import fetch; fetch({SPEC!r})"
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs, env=environment, check=True
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.stdout == b""
+    assert "tiny.gguf: 100%" in shown
+
+
 def test_without_a_network_it_says_so(tmp_path: Path) -> None:
     """In one line."""
     with socket.socket() as closed:
@@ -198,3 +216,20 @@ def test_piped_it_is_silent_and_the_environment_says_where(hub: Hub, tmp_path: P
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert (done.stderr, json.loads(done.stdout)) == ("", len(CONTENT))
+
+
+def test_a_model_on_the_hub_runs_by_its_name(hub: Hub, tmp_path: Path) -> None:
+    """The whole spec, options behind it; what is in the cache needs no network."""
+    hub.content = tiny_gguf(tmp_path / "tiny.gguf", context=4096).read_bytes()
+    hub.tag = hashlib.sha256(hub.content).hexdigest()
+    words = ["run", "summarize", "-", "-m", f"llama:{SPEC},threads=1", "--set", "words=10", "--json"]
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hub"), "PROMPTOPS_STORE": str(tmp_path / "store.db")}
+    for endpoint in (hub.url, "http://127.0.0.1:9"):
+        done = subprocess.run(
+            [sys.executable, "-m", "promptops", *words, "--fresh"],
+            input="A river runs under a bridge. " * 20, capture_output=True, text=True, check=False,
+            env={**environment, "HF_ENDPOINT": endpoint},
+        )  # fmt: skip
+        found = json.loads(done.stdout)
+        assert (found["model"], found["usage"]["usd"]) == (f"llama:{SPEC}", 0), done.stderr
+        assert found["documents"][0]["text"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from promptops.errors import NotFoundError, UsageError
 from promptops.local.inspect import inspect
@@ -177,6 +180,24 @@ def test_a_cut_file_is_said(cut: int, tiny: Path) -> None:
         inspect(tiny, machine=MACHINE)
 
 
+@given(
+    at=st.integers(0, 900) | st.integers(0, 17_000),
+    data=st.binary(min_size=1, max_size=12),
+    end=st.integers(0, 110_000),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_file_is_read_or_refused(at: int, data: bytes, end: int, tiny: Path) -> None:
+    """Wherever the damage is: nothing but our own error comes out."""
+    whole = bytearray(tiny.read_bytes())
+    whole[at : at + len(data)] = data
+    damaged = tiny.with_name("damaged.gguf")
+    damaged.write_bytes(whole[:end] if end < 20_000 else whole)
+    with suppress(UsageError):
+        found = inspect(damaged, machine=MACHINE)
+        assert found.need.total >= 0
+        assert list(found.lines())
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """As anywhere else; a folder is no file."""
     with pytest.raises(NotFoundError, match=r"nowhere\.gguf"):
@@ -195,10 +216,10 @@ def test_a_header_that_makes_no_sense_is_said(values: dict[str, Any], header: Ca
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("said_so", "said"),
     [({"context": 0}, "context"), ({"sequences": 0}, "sequences"), ({"cache": "q9"}, "'q9'; choose one of f16")],
 )
-def test_settings_that_make_no_sense_are_refused(given: dict[str, Any], said: str, tiny: Path) -> None:
+def test_settings_that_make_no_sense_are_refused(said_so: dict[str, Any], said: str, tiny: Path) -> None:
     """In one line."""
     with pytest.raises(UsageError, match=said):
-        inspect(tiny, machine=MACHINE, **given)
+        inspect(tiny, machine=MACHINE, **said_so)
