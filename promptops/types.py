@@ -109,6 +109,18 @@ class Tags:
     """0 for the calls that read the document, then 1, 2 … up the reduce tree."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What became of the sections of one name where room was short, in tokens of their own."""
+
+    name: str
+    before: int
+    after: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.after:,} of {self.before:,} tokens kept"
+
+
 class Listener(Protocol):
     """Hears an answer while it is written."""
 
@@ -131,7 +143,8 @@ class Call:
     prompt takes; the client counts it before anything is sent. ``listener`` asks the backend to stream, where it can.
     ``pack`` allows the client to ask this together with others alike: that many in one prompt at most, 0 for as many as
     go well. ``tools`` are those that the model may ask for; ``tool_choice`` is ``auto``, ``none``, ``required`` or the
-    name of the one that it must ask for.
+    name of the one that it must ask for. ``given_up`` is what was left out of the prompt so that it fits, for the
+    ledger.
     """
 
     messages: tuple[Message, ...]
@@ -145,6 +158,7 @@ class Call:
     pack: int | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+    given_up: tuple[GivenUp, ...] = ()
     listener: Listener | None = field(default=None, compare=False, repr=False)
 
 

@@ -20,6 +20,7 @@ def ledger(by: str, run: str | None, store: str, *, as_json: bool) -> None:
     database = Database(store)
     rows = Ledger(database).rows(key, run)
     packing = Packings(database).total(run)
+    given_up = Ledger(database).given_up(run)
     database.close()
     if run is not None and not rows:
         raise NotFoundError(f"no run {run!r} in {store}; see them with: promptops ledger")
@@ -32,6 +33,8 @@ def ledger(by: str, run: str | None, store: str, *, as_json: bool) -> None:
     printing.table((by, *printing.FIGURES), lines)
     if packing.prompts:
         print(f"\n{packed(packing)}.")
+    if given_up:
+        print(f"\nLeft out so that prompts fit: {'; '.join(map(str, given_up))}.")
     failed = sum(row.failed for row in rows)
     if failed:
         print(f"\n{plural(failed, 'attempt')} failed and cost nothing.")

@@ -148,7 +148,7 @@ class Metered:
     async def complete(self, call: Call) -> Reply:
         """The backend's reply; whatever else it raises arrives as a ``CallError``."""
         most = most_usage(self.backend, call)
-        row = self.ledger.sent(call.tags, self.backend.name, most, cost(self.backend, most))
+        row = self.ledger.sent(call.tags, self.backend.name, most, cost(self.backend, most), call.given_up)
         start = time.monotonic()
         token = attempt.set(row)
         try:

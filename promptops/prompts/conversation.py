@@ -12,9 +12,8 @@ from typing import Protocol
 
 from promptops.errors import WindowError
 from promptops.prompts.library import Library
-from promptops.prompts.sections import GivenUp
 from promptops.tokens import counter, truncate
-from promptops.types import Call, Counter, Message, Reply, Tags
+from promptops.types import Call, Counter, GivenUp, Message, Reply, Tags
 
 _TEMPLATE = "conversation/compress"
 _SHARE = 4

@@ -9,10 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from promptops.errors import WindowError
-from promptops.prompts.sections import GivenUp
 from promptops.prompts.shorten import Pieces, shortened
 from promptops.prompts.tally import Tally
-from promptops.types import Counter, Message
+from promptops.types import Counter, GivenUp, Message
 
 if TYPE_CHECKING:
     from promptops.prompts.sections import Rule, Section

@@ -59,18 +59,6 @@ class Section:
     bodies: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """What became of the sections of one name, in tokens of their own."""
-
-    name: str
-    before: int
-    after: int
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.after:,} of {self.before:,} tokens kept"
-
-
 @dataclass(slots=True)
 class Collected:
     """What a render gathers beside its text."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptops.errors import NotFoundError, TemplateError
+from promptops.errors import NotFoundError, TemplateError, UsageError
 from promptops.prompts import front_matter
 from promptops.prompts.length import Length
 from promptops.tokens import counter
-from promptops.types import Counter, Message
+from promptops.types import Call, Counter, GivenUp, Message, Tags
 from promptops.yamlfile import line_of
 
 if TYPE_CHECKING:
     from jinja2 import Template as Compiled
 
     from promptops.prompts.library import Library
-    from promptops.prompts.sections import Collected, GivenUp, Section
+    from promptops.prompts.sections import Collected, Section
 
 _BODY_FAILS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 """What the filters and operators of a body raise, beside Jinja2's own."""
@@ -54,6 +54,18 @@ class Prompt:
         if self.length is not None:
             asked.append(self.length.tokens(by, like or self.messages[-1].content))
         return min(asked) + self.output.reasoning_tokens if asked else None
+
+    def call(self, model: str | Counter, *, max_output_tokens: int | None = None, tags: Tags | None = None) -> Call:
+        """This prompt as a call, for ``client.complete`` and ``client.stream``.
+
+        The most output tokens are those given, or those that the template's length comes to by the tokenizer of
+        ``model``. Raises ``UsageError`` where there are neither.
+        """
+        most = max_output_tokens or self.max_output_tokens(model)
+        if most is None:
+            raise UsageError(f"{self.template} sets no length; say it with max_output_tokens")
+        tagged = replace(tags or Tags(), template=self.template)
+        return Call(self.messages, most, schema=self.schema, tags=tagged, given_up=self.given_up)
 
     def answer(self, text: str) -> str:
         """The answer proper in a reply, without reasoning that was to stay out of it."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from promptops.errors import CallError, UsageError
 from promptops.store.database import Database
-from promptops.types import Tags, Totals, Usage
+from promptops.types import GivenUp, Tags, Totals, Usage
 
 Grouping = Literal["run", "chain", "step", "template", "document", "model", "day"]
 GROUPINGS: tuple[Grouping, ...] = ("run", "chain", "step", "template", "document", "model", "day")
@@ -51,10 +51,27 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None) -> int:
-        """Record an attempt that is about to be sent, at the most it can cost; returns its row."""
+    def sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None, given_up: Sequence[GivenUp] = ()) -> int:
+        """Record an attempt that is about to be sent, at the most it can cost; returns its row.
+
+        ``given_up`` is what was left out of its prompt.
+        """
         with self._database.together():
-            return self._sent(tags, model, most, usd)
+            row = self._sent(tags, model, most, usd)
+            for part in given_up:
+                values = (row, self._database.name(part.name), part.before, part.after)
+                self._database.execute("INSERT INTO given_up VALUES (?, ?, ?, ?)", values)
+            return row
+
+    def given_up(self, run: str | None = None) -> list[GivenUp]:
+        """What was left out of prompts so that they fit, by the name of the section, over all attempts or a run's."""
+        where = "WHERE a.run = (SELECT id FROM names WHERE name = ?)" if run is not None else ""
+        rows = self._database.query(
+            "SELECT n.name, sum(g.before), sum(g.after) FROM given_up g JOIN names n ON n.id = g.name"
+            f" JOIN attempts a ON a.id = g.attempt {where} GROUP BY 1 ORDER BY 1",
+            () if run is None else (run,),
+        )
+        return [GivenUp(name, before, after) for name, before, after in rows]
 
     def _sent(self, tags: Tags, model: str, most: Usage, usd: Decimal | None) -> int:
         name = self._database.name

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptops.errors import TemplateError, WindowError
+from promptops.backends.scripted import Scripted
+from promptops.client import Client
+from promptops.errors import TemplateError, UsageError, WindowError
 from promptops.prompts import Library
 from promptops.prompts.shorten import MARK
 from promptops.prompts.template import Prompt, Template
 from promptops.text import sentences
 from promptops.tokens import counter
-from promptops.types import Counter
+from promptops.types import Counter, Reply
 
 COUNTER = counter("gpt-5-mini")
 HEAD = """---
@@ -253,3 +257,24 @@ def test_a_wrong_section_is_refused_with_its_line(tmp_path: Path, body: str, sai
     path.write_text(f"---\nname: wrong\nversion: 1\n---\n{body}\n", encoding="utf-8")
     with pytest.raises(TemplateError, match=rf"wrong\.j2:5.*{said}"):
         Library([tmp_path]).template("wrong").render()
+
+
+def test_what_was_given_up_stands_in_the_ledger(made: dict[str, Template]) -> None:
+    """By the name of the section, with each attempt whose prompt lacked it; equal prompts are the same to the store."""
+    prompt = made["head"].render(text=TEXT, examples=["one"]).fit(500, model=COUNTER)
+    call = prompt.call(COUNTER, max_output_tokens=50)
+    with Client(Scripted(answer=lambda _: "An answer.")) as client:
+
+        async def both() -> list[Reply]:
+            return [await client.complete(call), await client.complete(replace(call, given_up=()))]
+
+        first, second = asyncio.run(both())
+        assert client.ledger.given_up() == list(prompt.given_up)
+        (row,) = client.ledger.rows("template")
+    assert (first.stored, second.stored, row.key) == (False, True, "t/fit@1")
+
+
+def test_a_call_needs_a_length(made: dict[str, Template]) -> None:
+    """From the template, or said."""
+    with pytest.raises(UsageError, match="t/fit@1 sets no length; say it with max_output_tokens"):
+        made["head"].render(text="x").call(COUNTER)
