@@ -155,8 +155,10 @@ def test_raw_and_parsed_side_by_side(fake_openai: FakeOpenAI) -> None:
 
 def test_a_synchronous_batch_is_in_flight_together(fake_openai: FakeOpenAI) -> None:
     """As many as the client allows, whatever the number of threads; several threads share that limit."""
-    fake_openai.latency = 0.1
+    fake_openai.latency = 0.3
     chat = ChatPromptops(client=connected(fake_openai, concurrency=24))
+    chat.batch([f"hello {n}" for n in range(16)])  # or the server would be unknown, and a lone call go first
+    fake_openai.requests.clear()
     threads = [threading.Thread(target=chat.batch, args=([f"{n} {m}" for m in range(16)],)) for n in range(2)]
     for thread in threads:
         thread.start()
