@@ -149,14 +149,18 @@ def test_every_stock_template_fences_its_text_behind_its_instructions(name: str,
 
 
 def test_the_techniques_are_switched_on_by_their_inputs() -> None:
-    """Reasoning, a self-check and examples cost nothing where nobody asks for them."""
+    """Reasoning, a self-check, a form and an instruction cost nothing where nobody asks for them."""
     template = LIBRARY.template("ask/answer")
     plain = template.render(texts=[KOREAN], question="q").messages[0].content
     assert "<reasoning>" not in plain
     assert "check each statement" not in plain
-    both = template.render(texts=[KOREAN], question="q", reasoning=True, selfcheck=True).messages[0].content
+    asked = {"reasoning": True, "selfcheck": True, "form": "a numbered list", "instruction": "Use metric units."}
+    both = template.render(texts=[KOREAN], question="q", **asked).messages[0].content
     assert "<reasoning>" in both
     assert "check each statement" in both
+    assert "the form of a numbered list" in both
+    assert "Use metric units.\n" in both
+    assert "Use metric" not in plain
 
 
 def test_examples_may_be_given_up_where_room_is_short() -> None:
