@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length"]
 DocumentStatus = Literal["ok", "failed", "truncated", "empty"]
-SpanStatus = Literal["ok", "failed", "truncated", "empty"]
+SpanStatus = Literal["ok", "failed", "truncated", "refused", "empty"]
 RunStatus = Literal["ok", "failed", "incomplete"]
 
 

@@ -32,6 +32,7 @@ behaviours = st.lists(
         st.tuples(st.just("cut"), st.integers(0, 3_000)),
         st.tuples(st.just("blank"), st.just(0)),
         st.tuples(st.just("fail"), st.just(0)),
+        st.tuples(st.just("refuse"), st.just(0)),
     ),
     min_size=1,
     max_size=8,
@@ -47,6 +48,8 @@ def misbehaving(ways: list[tuple[str, int]]) -> Any:
         text = " ".join(["flood"] * length)
         if way == "fail":
             return TransientError("it broke")
+        if way == "refuse":
+            return RefusedError("the content filter refused it")
         return Reply(text if way != "blank" else "  \n", Usage(1, 0, length), "length" if way == "cut" else "stop")
 
     return answer
@@ -145,7 +148,7 @@ def test_a_failed_part_leaves_a_partial_answer_that_says_so() -> None:
     result = po.run("summarize", [Source("a", text=text)], po.connect(Scripted(answer=answer)), chunk_tokens=300)
     document = result.documents[0]
     assert document.status == "truncated"
-    assert [span.status for span in document.coverage].count("failed") == 1
+    assert [span.status for span in document.coverage].count("refused") == 1
     assert "1 of" in (document.error or "")
     assert result.status == "incomplete"
 
@@ -169,7 +172,7 @@ def test_an_answer_cut_twice_ends_at_a_sentence_and_is_marked() -> None:
 
 def test_an_answer_blank_twice_is_a_failure() -> None:
     """With the reason."""
-    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([" ", "\n"])))
+    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([" ", "\n", "", " "])))
     assert (result.documents[0].status, result.status) == ("failed", "failed")
     assert "empty answer" in (result.documents[0].error or "")
 
