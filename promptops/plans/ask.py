@@ -37,23 +37,33 @@ class Partial:
 def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> Plan[Partial]:
     """The answer to ``question``.
 
-    A cut or blank answer is asked for again once, with twice the room. Where that is no better, the last one that says
+    A cut or blank answer, and one that takes more than twice the room it was given, is asked for again once, with twice
+    the room; one that was too long is asked for in half the words. Where that is no better, the last one that says
     something is taken up to its last sentence and marked ``truncated``; where all are blank, ``EmptyError`` is raised.
     A whole answer is cut where it takes more than that room, since later steps count on it.
     """
     first = spec.call(question, 0)
+    most, count = spec.most(question, first), spec.model.counter.count
     best, cut, stored = "", False, False
     for take in takes:
-        reply: Reply = yield spec.call(question, take) if take else first
+        asked = _shorter(spec, question) if best else question
+        reply: Reply = yield spec.call(asked, take) if take else first
         if text := spec.answer(question, reply):
             best, cut, stored = text, reply.finish == "length", reply.stored
-            if not cut:
+            if not cut and count(text) <= most:
                 break
     if not best:
         raise EmptyError(
             "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
         )
-    return replace(_usable(best, cut, spec.most(question, first), question, spec), stored=stored)
+    return replace(_usable(best, cut, most, question, spec), stored=stored)
+
+
+def _shorter(spec: Spec, question: Question) -> Question:
+    """The question in half the words; for the bound as it was, which is never the shorter prompt."""
+    if spec.cautious:
+        return question
+    return replace(question, inputs={**question.inputs, "words": max(spec.settings.words // 2, 1)})
 
 
 def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:

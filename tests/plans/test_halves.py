@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import promptops as po
 from promptops.api import job
 from promptops.backends.scripted import Scripted
+from promptops.client import Client
+from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate
 from promptops.errors import BudgetError, PromptopsError, RefusedError, RejectedError, TransientError
 from promptops.plans.halves import Part, halved
@@ -63,7 +65,8 @@ def test_a_refused_part_is_tried_in_halves_and_only_one_half_is_lost(error: Call
 def test_what_less_text_cannot_mend_is_not_tried_in_halves(error: Callable[[], PromptopsError]) -> None:
     """It would only be sent, or kept from being sent, twice more."""
     backend = filtering(error)
-    po.run("summarize", [Source("a", text=TEXT)], po.connect(backend), chunk_tokens=600)
+    client = Client(backend, patience=Patience(attempts=1))
+    po.run("summarize", [Source("a", text=TEXT)], client, chunk_tokens=600)
     assert not any(call.take == 2 for call in backend.calls)
 
 
