@@ -11,7 +11,7 @@ from promptops.plans.plan import Plan
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.text import sentences
 from promptops.tokens import truncate
-from promptops.types import Reply, SpanStatus
+from promptops.types import Call, Reply, SpanStatus
 
 STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
 """What keeps every further call from being sent; there is no use in going on without it."""
@@ -46,8 +46,7 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     most, count = spec.most(question, first), spec.model.counter.count
     best, cut, stored = "", False, False
     for take in takes:
-        asked = _shorter(spec, question) if best else question
-        reply: Reply = yield spec.call(asked, take) if take else first
+        reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
         if text := spec.answer(question, reply):
             best, cut, stored = text, reply.finish == "length", reply.stored
             if not cut and count(text) <= most:
@@ -59,11 +58,14 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     return replace(_usable(best, cut, most, question, spec), stored=stored)
 
 
-def _shorter(spec: Spec, question: Question) -> Question:
-    """The question in half the words; for the bound as it was, which is never the shorter prompt."""
-    if spec.cautious:
-        return question
-    return replace(question, inputs={**question.inputs, "words": max(spec.settings.words // 2, 1)})
+def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:
+    """The next asking; in half the words where it is to be ``shorter``, but for the bound: that prompt may be less."""
+    if not take:
+        return first
+    if not shorter or spec.cautious:
+        return spec.call(question, take)
+    inputs = {**question.inputs, "words": max(spec.settings.words // 2, 1)}
+    return replace(spec.call(replace(question, inputs=inputs), take), reworded=first.messages)
 
 
 def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:
