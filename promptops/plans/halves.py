@@ -24,6 +24,9 @@ from promptops.types import Counter
 _DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError)
 """What less text may mend; a second try at the same server would not."""
 
+_LEAST = 64
+"""Tokens below which a part is not worth its instructions twice more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -79,12 +82,14 @@ def says_something(text: str) -> bool:
 
 
 def halved(part: Part, counter: Counter) -> list[Part]:
-    """``part`` cut at the good end nearest its middle, or nothing where it cannot be cut."""
+    """``part`` cut at the good end nearest its middle, or nothing where it is too short or cannot be cut."""
     before = len(part.text) - (part.end - part.start)
     own = part.text[before:]
+    tokens = counter.count(own)
     ends: list[int] = []
-    with suppress(UsageError):  # a budget below one grapheme
-        ends = [chunk.end for chunk in split(own, counter.count(own) // 2 + 1, counter)[:-1]]
+    if tokens >= _LEAST:
+        with suppress(UsageError):  # a budget below one grapheme
+            ends = [chunk.end for chunk in split(own, tokens // 2 + 1, counter)[:-1]]
     if not ends:
         return []
     cut = min(ends, key=lambda end: abs(2 * end - len(own)))
