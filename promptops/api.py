@@ -154,21 +154,26 @@ def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]
     return job(chain, paths, Batched(with_batches(chosen), Database()) if batch else chosen, settings)
 
 
-async def arun(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
+async def arun(
+    chain: str, paths: Paths, client: Client | str = "extractive", *, min_coverage: float = 0.0, **settings: Any
+) -> Result:
     """Run ``chain`` over files, folders or ``Source`` texts; settings by name (``words=80``).
 
-    What goes wrong with one document is in its result. Raises ``UsageError`` before anything is sent.
+    What goes wrong with one document is in its result. The run has failed where its answers rest on less than the share
+    ``min_coverage`` (0 to 1) of the characters. Raises ``UsageError`` before anything is sent.
     """
     if isinstance(client, str):
         with connect(client) as connected:
-            return await arun(chain, paths, connected, **settings)
+            return await arun(chain, paths, connected, min_coverage=min_coverage, **settings)
     async with client.in_use():
-        return await running.run(job(chain, paths, client.backend, settings), client)
+        return await running.run(job(chain, paths, client.backend, settings), client, min_coverage=min_coverage)
 
 
-def run(chain: str, paths: Paths, client: Client | str = "extractive", **settings: Any) -> Result:
+def run(
+    chain: str, paths: Paths, client: Client | str = "extractive", *, min_coverage: float = 0.0, **settings: Any
+) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
-    return _blocking(arun(chain, paths, client, **settings))
+    return _blocking(arun(chain, paths, client, min_coverage=min_coverage, **settings))
 
 
 def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:

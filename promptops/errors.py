@@ -18,6 +18,7 @@ PromptopsError
     ├── ThrottledError    429 with capacity left: wait as told, then try again
     ├── QuotaError        the account is out of credit: stop sending (exit status 3)
     ├── RefusedError      the provider's content filter refused this call
+    ├── EmptyError        the model answered, and said nothing
     ├── RejectedError     400, 413, 422: this call is wrong, and will be wrong again
     └── AccessError       401, 403, 404: every call will fail the same way; stop sending
 """
@@ -167,6 +168,12 @@ class RejectedError(CallError):
     """The server says that this call is malformed; sending it again would not help."""
 
     code = "rejected"
+
+
+class EmptyError(CallError):
+    """The model answered, and said nothing."""
+
+    code = "empty"
 
 
 class AccessError(CallError):

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length"]
 DocumentStatus = Literal["ok", "failed", "truncated", "empty"]
-SpanStatus = Literal["ok", "failed", "truncated", "empty"]
+SpanStatus = Literal["ok", "failed", "truncated", "refused", "empty"]
 RunStatus = Literal["ok", "failed", "incomplete"]
 
 
@@ -159,6 +159,8 @@ class Call:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     given_up: tuple[GivenUp, ...] = ()
+    reworded: tuple[Message, ...] | None = None
+    """The messages of the first asking, where this one asks again in other words."""
     listener: Listener | None = field(default=None, compare=False, repr=False)
 
 

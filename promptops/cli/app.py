@@ -65,6 +65,7 @@ def run(
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
+    min_coverage: options.MinCoverage = 0.0,
     diff: options.Diff = False,
     watch: options.Watch = False,
     as_json: options.Json = False,
@@ -94,7 +95,7 @@ def run(
 
         known = options.known(connection)
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
-    asked = running.Asked(chain, paths, model, options.settings(setting), connection, out, as_json)
+    asked = running.Asked(chain, paths, model, options.settings(setting), connection, out, as_json, min_coverage)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
@@ -136,6 +137,7 @@ def plan(
     estimate_tokens: options.EstimateTokens = False,
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
+    min_coverage: options.MinCoverage = 0.0,  # noqa: ARG001 - the same
     diff: options.Diff = False,  # noqa: ARG001 - the same
     watch: options.Watch = False,  # noqa: ARG001 - the same
     as_json: options.Json = False,

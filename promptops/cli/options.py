@@ -67,6 +67,10 @@ Watch = Annotated[bool, typer.Option("--watch", help="Go on: run again whenever 
 Batch = Annotated[
     bool, typer.Option("--batch", help="Through the provider's Batch API: within a day, mostly at half the price.")
 ]
+MinCoverage = Annotated[
+    float,
+    typer.Option(metavar="SHARE", min=0, max=1, help="Fail where the answers rest on less of the text (0.95)."),
+]
 Timeout = Annotated[float | None, typer.Option(metavar="S", min=0.001, help="The most seconds one call may take.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 

@@ -54,7 +54,8 @@ def _held_against(cap: Budget, estimate: Estimate) -> int:
 def _show(estimate: Estimate) -> None:
     print(f"{estimate.chain} · {estimate.model} · {plural(estimate.documents, 'document')}")
     print()
-    rows = [(f"{level.step}, level {level.level}", level.expected) for level in estimate.levels]
+    expected = [level for level in estimate.levels if level.expected.calls]  # others are only in the bound
+    rows = [(f"{level.step}, level {level.level}", level.expected) for level in expected]
     rows += [("expected", estimate.expected), ("at most", estimate.most)]
     printing.table(("", *_COLUMNS), [(name, *_planned(totals)) for name, totals in rows])
     if estimate.at_once is not None:

@@ -44,6 +44,7 @@ class Asked:
     connection: dict[str, Any]
     out: Path | None
     json: bool
+    min_coverage: float = 0.0
 
 
 def run(asked: Asked) -> int:
@@ -109,7 +110,12 @@ async def _run(asked: Asked, job: Job, client: Client) -> Result:
             stack.enter_context(client.backend.telling(observer.batch))
         try:
             result = await driver.run(
-                job, client, estimate=estimate, observer=observer, sink=lambda found: _hand_on(found, sinks, observer)
+                job,
+                client,
+                estimate=estimate,
+                observer=observer,
+                sink=lambda found: _hand_on(found, sinks, observer),
+                min_coverage=asked.min_coverage,
             )
             with observer.aside():
                 for sink in sinks:
@@ -196,6 +202,7 @@ class _Json:
                 "model": self._job.backend.name,
                 "status": "incomplete",
                 "corpus": None,
+                "coverage": None,
                 "usage": jsonable.sent(self._sent),
                 "estimate": jsonable.estimate(self._estimate),
             }
@@ -228,7 +235,7 @@ def _conclude(result: Result, out: Path | None) -> None:
         note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
     if out is not None:
         note(f"written to {out / INDEX}")
-    if result.reason and result.stopped:
+    if result.reason and (result.stopped or "--min-coverage" in result.reason):
         note(result.reason)
     if result.corpus is not None and result.corpus.error:
         note(f"overview: {result.corpus.error}")

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from promptops.client import Client
 from promptops.documents import load
+from promptops.drivers.covered import Covered
 from promptops.drivers.difference import how, text_digest
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate, Job
@@ -33,8 +34,9 @@ _AHEAD = 4
 class Result:
     """What a run came to.
 
-    ``status`` is ``ok``; ``failed`` where documents failed and none has an answer; or ``incomplete`` where some have
-    none or had to be cut short, or a cap or quota ran out. ``usage`` is what this run sent; replies from the store are
+    ``status`` is ``ok``; ``failed`` where documents failed and none has an answer, or less is covered than must be; or
+    ``incomplete`` where some have none or had to be cut short, or a cap or quota ran out. ``coverage`` is the share of
+    the documents' characters that answers rest on, 0 to 1. ``usage`` is what this run sent; replies from the store are
     no calls. ``documents`` is empty where a ``sink`` took them.
     """
 
@@ -45,6 +47,7 @@ class Result:
     documents: tuple[DocumentResult, ...]
     corpus: CorpusResult | None
     usage: Totals
+    coverage: float = 1.0
     estimate: Estimate | None = None
     stopped: frozenset[str] = frozenset()
     """What kept calls from being sent: ``budget``, ``quota``, ``access``, ``store``."""
@@ -99,9 +102,17 @@ class _Tally:
 
 
 class _Run:
-    def __init__(self, job: Job, client: Client, observer: Observer, sink: Callable[[DocumentResult], None]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        client: Client,
+        observer: Observer,
+        sink: Callable[[DocumentResult], None],
+        covered: Covered,
+    ) -> None:
         self.id = time.strftime("%Y%m%d-%H%M%S-") + uuid4().hex[:6]
         self.tally = _Tally()
+        self.covered = covered
         self.counts: Counter[DocumentStatus] = Counter()
         self.stopped: set[str] = set()
         self.reason: str | None = None
@@ -148,6 +159,8 @@ class _Run:
     def status(self, corpus: CorpusResult | None) -> RunStatus:
         if self.stopped & {"budget", "quota"}:
             return "incomplete"
+        if self.covered.lacking():
+            return "failed"
         if self.counts["failed"] and not self.counts["ok"] + self.counts["truncated"]:
             return "failed"
         broken = self.counts["failed"] + self.counts["truncated"]
@@ -178,6 +191,7 @@ class _Run:
         """Tell the observer at once; keep the result until all before it have been handed on."""
         result = replace(report.result, usage=self.tally.of(_document.get()))
         self.counts[result.status] += 1
+        self.covered.add(result, self._job.sources[report.number])
         self._note(result)
         if result.error and result.status != "empty":
             self.reason = self.reason or f"{result.source}: {result.error}"
@@ -196,14 +210,17 @@ async def run(
     estimate: Estimate | None = None,
     observer: Observer | None = None,
     sink: Callable[[DocumentResult], None] | None = None,
+    min_coverage: float = 0.0,
 ) -> Result:
     """Send ``job`` through ``client``.
 
     ``sink`` is given each document's result as soon as it is there, in the order of the folder; without one the result
-    holds them all. Raises ``UsageError`` before anything is sent where the chain cannot fit the model.
+    holds them all. Where the answers rest on less than the share ``min_coverage`` of the text, the run has failed,
+    unless a cap or quota has stopped it. Raises ``UsageError`` before anything is sent where the chain cannot fit the
+    model.
     """
     kept: list[DocumentResult] = []
-    going = _Run(job, client, observer or Observer(), sink or kept.append)
+    going = _Run(job, client, observer or Observer(), sink or kept.append, Covered(min_coverage))
     start = time.monotonic()
     corpus = await going.go()
     if not going.stopped:
@@ -217,9 +234,10 @@ async def run(
         documents=tuple(kept),
         corpus=corpus,
         usage=going.tally.total,
+        coverage=going.covered.share,
         estimate=estimate,
         stopped=frozenset(going.stopped),
-        reason=going.reason,
+        reason=going.covered.lacking(going.reason) or going.reason,
         seconds=time.monotonic() - start,
         packing=client.packings.total(going.id),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from promptops.chunking import split
-from promptops.errors import AccessError, BudgetError, CallError, QuotaError, StoreError, UsageError
+from promptops.errors import AccessError, BudgetError, EmptyError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.text import sentences
 from promptops.tokens import truncate
-from promptops.types import Reply, SpanStatus
+from promptops.types import Call, Reply, SpanStatus
 
 STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
 """What keeps every further call from being sent; there is no use in going on without it."""
@@ -29,27 +30,42 @@ class Partial:
     ratio: float
     status: SpanStatus = "ok"
     mark: int = 0
+    stored: bool = False
+    """Whether the reply came from the store."""
 
 
-def ask(spec: Spec, question: Question) -> Plan[Partial]:
+def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> Plan[Partial]:
     """The answer to ``question``.
 
-    A cut or blank answer is asked for again once, with twice the room. Where that is no better, the last one that says
-    something is taken up to its last sentence and marked ``truncated``; where both are blank, ``CallError`` is raised.
+    A cut or blank answer, and one that takes more than twice the room it was given, is asked for again once, with twice
+    the room; one that was too long is asked for in half the words. Where that is no better, the last one that says
+    something is taken up to its last sentence and marked ``truncated``; where all are blank, ``EmptyError`` is raised.
     A whole answer is cut where it takes more than that room, since later steps count on it.
     """
-    first = call = spec.call(question, 0)
-    best, cut = "", False
-    for take in range(TAKES):
-        call = spec.call(question, take) if take else first
-        reply: Reply = yield call
+    first = spec.call(question, 0)
+    most, count = spec.most(question, first), spec.model.counter.count
+    best, cut, stored = "", False, False
+    for take in takes:
+        reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
         if text := spec.answer(question, reply):
-            best, cut = text, reply.finish == "length"
-            if not cut:
+            best, cut, stored = text, reply.finish == "length", reply.stored
+            if not cut and count(text) <= most:
                 break
     if not best:
-        raise CallError("the model gave an empty answer twice; if it reasons unseen, give it more --reasoning-tokens")
-    return _usable(best, cut, spec.most(question, first), question, spec)
+        raise EmptyError(
+            "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
+        )
+    return replace(_usable(best, cut, most, question, spec), stored=stored)
+
+
+def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:
+    """The next asking; in half the words where it is to be ``shorter``, but for the bound: that prompt may be less."""
+    if not take:
+        return first
+    if not shorter or spec.cautious:
+        return spec.call(question, take)
+    inputs = {**question.inputs, "words": max(spec.settings.words // 2, 1)}
+    return replace(spec.call(replace(question, inputs=inputs), take), reworded=first.messages)
 
 
 def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from zlib import crc32
 
 from promptops.chunking import cores
 from promptops.errors import DocumentError, PromptopsError, UsageError
-from promptops.plans.ask import STOPPING, Partial, ask
+from promptops.plans.ask import STOPPING, Partial
+from promptops.plans.halves import Outcome, Part, answered, mark, says_something
 from promptops.plans.plan import Plan, Read, Report, Split, Start
-from promptops.plans.results import CorpusResult, DocumentResult, Span
+from promptops.plans.results import LOST, CorpusResult, DocumentResult, Span
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
 from promptops.types import Chunk, Document, Source
@@ -107,7 +107,7 @@ def document(source: Source, spec: Spec) -> Plan[Answered]:
         read: Document = yield Read(source)
     except DocumentError as failure:
         return Answered(DocumentResult(source.name, "failed", error=str(failure)))
-    if not _says_something(read.text):
+    if not says_something(read.text):
         blank = (Span(0, len(read.text), "empty"),) if read.text else ()
         return Answered(DocumentResult(source.name, "empty", coverage=blank, error="there is no text in it"))
     try:
@@ -115,7 +115,7 @@ def document(source: Source, spec: Spec) -> Plan[Answered]:
     except UsageError as failure:
         uncut = (Span(0, len(read.text), "failed", str(failure)),)
         return Answered(DocumentResult(source.name, "failed", coverage=uncut, error=str(failure)))
-    return Answered((yield from mapped.result()), mapped.ratio, _mark(read.text))
+    return Answered((yield from mapped.result()), mapped.ratio, mark(read.text))
 
 
 def _cut(source: Source, document: Document, spec: Spec) -> Plan[_Mapped]:
@@ -123,11 +123,6 @@ def _cut(source: Source, document: Document, spec: Spec) -> Plan[_Mapped]:
     budget = min(spec.settings.chunk_tokens, room - room // 4)
     chunks = yield Split(source, document, budget, min(spec.settings.overlap_tokens, budget // 2))
     return _Mapped(document, spec, title, room, spec.ratio(document.text), chunks)
-
-
-def _mark(text: str) -> int:
-    """A number that is as good as drawn, and the same for the same text."""
-    return crc32(text.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,48 +138,41 @@ class _Mapped:
 
     def result(self) -> Plan[DocumentResult]:
         """All chunks side by side, then their tree."""
-        outcomes: list[Partial | PromptopsError | None] = yield [self._map(chunk) for chunk in self.chunks]
-        stopped = next((outcome for outcome in outcomes if isinstance(outcome, STOPPING)), None)
-        whole: Partial | PromptopsError | None = stopped
-        if stopped is None:
+        parts = (Part(*core, chunk.text) for core, chunk in zip(cores(self.chunks), self.chunks, strict=True))
+        found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in parts]
+        outcomes = [outcome for part in found for outcome in part]
+        whole: Partial | PromptopsError | None
+        whole = next((outcome.result for outcome in outcomes if isinstance(outcome.result, STOPPING)), None)
+        if whole is None:
             try:
                 whole = yield from self._reduce(outcomes)
             except PromptopsError as failure:
                 whole = failure
         return self._summed_up(outcomes, whole)
 
-    def _map(self, chunk: Chunk) -> Plan[Partial | PromptopsError | None]:
-        if not _says_something(chunk.text):
-            return None
+    def _question(self, text: str) -> Question:
         inputs = {
-            "text": chunk.text,
+            "text": text,
             "title": self.title,
             "format": self.document.format,
-            "partial": len(self.chunks) > 1,
+            "partial": len(text) < len(self.document.text),
         }
-        question = Question("map", inputs, self.document.source, self.room, self.ratio)
-        try:
-            partial = yield from ask(self.spec, question)
-        except PromptopsError as failure:
-            return failure
-        return replace(partial, mark=_mark(chunk.text))
+        return Question("map", inputs, self.document.source, self.room, self.ratio)
 
-    def _reduce(self, outcomes: Iterable[Partial | PromptopsError | None]) -> Plan[Partial | None]:
+    def _reduce(self, outcomes: Iterable[Outcome]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
         try:
             for outcome in outcomes:
-                if isinstance(outcome, Partial):
-                    yield from tree.add(outcome)
+                if isinstance(outcome.result, Partial):
+                    yield from tree.add(outcome.result)
             return (yield from tree.finish())
         except PromptopsError:
             yield from tree.abandon()
             raise
 
-    def _summed_up(
-        self, outcomes: list[Partial | PromptopsError | None], whole: Partial | PromptopsError | None
-    ) -> DocumentResult:
-        coverage = tuple(map(_span, cores(self.chunks), outcomes))
-        failed = [span for span in coverage if span.status == "failed"]
+    def _summed_up(self, outcomes: Sequence[Outcome], whole: Partial | PromptopsError | None) -> DocumentResult:
+        coverage = tuple(outcome.span() for outcome in outcomes)
+        failed = [span for span in coverage if span.status in LOST]
         if isinstance(whole, Partial):
             cut = failed or whole.status == "truncated" or any(span.status == "truncated" for span in coverage)
             error = f"{len(failed)} of {len(coverage)} parts failed: {failed[0].reason}" if failed else None
@@ -196,7 +184,7 @@ class _Mapped:
                 coverage=coverage,
                 error=error,
             )
-            reduced = sum(isinstance(outcome, Partial) for outcome in outcomes) > 1
+            reduced = sum(isinstance(outcome.result, Partial) for outcome in outcomes) > 1
             return _structured(answered, self.spec.steps["reduce" if reduced else "map"])
         return DocumentResult(
             self.document.source,
@@ -218,11 +206,6 @@ def _structured(answered: DocumentResult, last: Step) -> DocumentResult:
         return replace(answered, status="failed", error=f"the answer to {last.template.label} is no JSON: {failure}")
 
 
-def _says_something(text: str) -> bool:
-    """Whether there is a letter or a digit in it; rules, blanks and ornaments are not worth a call."""
-    return any(map(str.isalnum, text))
-
-
 def _stopped(whole: Partial | PromptopsError | None) -> str | None:
     """The code of what kept calls from being sent, where something did."""
     return whole.code if isinstance(whole, STOPPING) else None
@@ -237,11 +220,3 @@ def _fitting(title: str, spec: Spec) -> tuple[str, int]:
 def _least(spec: Spec) -> int:
     """The room that two texts and their joint reply take at least, in tokens."""
     return 8 * wrapping(spec)
-
-
-def _span(core: tuple[int, int], outcome: Partial | PromptopsError | None) -> Span:
-    if outcome is None:
-        return Span(*core, "empty")
-    if isinstance(outcome, Partial):
-        return Span(*core, outcome.status)
-    return Span(*core, "failed", str(outcome))

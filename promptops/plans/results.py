@@ -7,6 +7,9 @@ from typing import Any
 
 from promptops.types import DocumentStatus, SpanStatus, Totals
 
+LOST: tuple[SpanStatus, ...] = ("failed", "refused")
+"""What becomes of a span that no answer rests on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -38,6 +41,13 @@ class DocumentResult:
     error: str | None = None
     stopped: str | None = None
     """The code of what kept calls from being sent (``budget``, ``quota``, ``access``, ``store``)."""
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """Characters that the answer rests on, and all there are; spans with nothing in them count as neither."""
+        whole = sum(span.end - span.start for span in self.coverage if span.status != "empty")
+        lost = sum(span.end - span.start for span in self.coverage if span.status in LOST)
+        return (0 if self.status == "failed" else whole - lost), whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,10 @@ _RATIO_STEP = 0.5
 _BORDER = 8
 """Tokens that may come into being where instructions and text meet."""
 TAKES = 2
-"""How often a question is asked at most; the last asking may have that many times the room of the first."""
+"""How often a question is asked at most; the last asking may have that many times the room of the first.
+
+Halves of a part that could not be answered are asked about once, with the room of the last asking, as take ``TAKES``.
+"""
 _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
 
@@ -124,7 +127,7 @@ class Spec:
     def limit(self, room: int, ratio: float, take: int) -> int:
         """The most tokens that a reply may have, at ``ratio`` tokens per word."""
         asked = ceil(self.settings.words * ratio * _HEADROOM) + _LEAST_HEADROOM
-        return min(asked, max(room // 8, 1)) * (take + 1)
+        return min(asked, max(room // 8, 1)) * min(take + 1, TAKES)
 
     def call(self, question: Question, take: int) -> Call:
         """The call that asks ``question`` for the ``take``-th time."""
@@ -146,7 +149,7 @@ class Spec:
         limit = self.limit(question.room, question.ratio, take)
         if prompt.length is not None and prompt.length.unit != "words":
             asked = prompt.length.tokens(self.model.counter, prompt.messages[-1].content)
-            limit = min(asked, max(question.room // 8, 1)) * (take + 1)
+            limit = min(asked, max(question.room // 8, 1)) * min(take + 1, TAKES)
         if prompt.max_tokens is not None:
             limit = min(limit, prompt.max_tokens)
         return limit

@@ -4,6 +4,8 @@ Texts come in one by one and are never all held: level 0 gathers texts until the
 of a group and goes on; the results, in order, are gathered one level up in the same way. A group of one passes through
 without a call.
 
+A full group is held until the next has two texts: where one is left over at the end, the last two groups are made even.
+
 Of the texts that wait, the group ends after the one with the least mark in their second half. Marks are drawn from what
 the texts are about, so an edit moves the ends of the groups around it and no others: its chunks and one path up the
 tree are paid for. Since a text never exceeds its reply limit, and two at that limit always fit (see ``spec``), each
@@ -37,6 +39,7 @@ def wrapping(spec: Spec) -> int:
 class _Level:
     waiting: list[Partial] = field(default_factory=list)
     tokens: int = 0
+    held: list[Partial] = field(default_factory=list)
     going: deque[Started | Partial] = field(default_factory=deque)
 
 
@@ -57,8 +60,13 @@ class Tree:
         """Take the next text in order."""
         level = self._level(height)
         size = self._size(partial)
+        yield from self._release(height)
         while len(level.waiting) > 1 and level.tokens + size > self._budget:
-            yield from self._flush(height, self._cut(level.waiting))
+            cut = self._cut(level.waiting)
+            if cut == len(level.waiting):
+                self._hold(level)
+            else:
+                yield from self._flush(height, cut)
         level.waiting.append(partial)
         level.tokens += size
 
@@ -67,8 +75,11 @@ class Tree:
         height = 0
         while height < len(self._levels):
             level = self._levels[height]
-            if height == len(self._levels) - 1 and not level.going and len(level.waiting) == 1:
+            top = height == len(self._levels) - 1
+            if top and not level.going and not level.held and len(level.waiting) == 1:
                 return level.waiting[0]
+            self._even(level)
+            yield from self._release(height)
             yield from self._flush(height, len(level.waiting))
             yield from self._lift(height, keep=0)
             height += 1
@@ -99,10 +110,34 @@ class Tree:
             return least
         return min(range(least, len(waiting) + 1), key=lambda end: (waiting[end - 1].mark, -end))
 
+    def _hold(self, level: _Level) -> None:
+        level.held, level.waiting, level.tokens = level.waiting, [], 0
+
+    def _even(self, level: _Level) -> None:
+        """Make the group that is held and the one text after it two groups of about as many, where they would fit."""
+        if not level.held or len(level.waiting) != 1:
+            return
+        texts = [*level.held, *level.waiting]
+        ends = [end for end in range(2, len(texts) - 1) if sum(map(self._size, texts[end:])) <= self._budget]
+        if ends:
+            end = min(ends, key=lambda end: abs(2 * end - len(texts)))
+            level.held, level.waiting = texts[:end], texts[end:]
+
+    def _release(self, height: int) -> Plan[None]:
+        """Start the group that is held."""
+        level = self._levels[height]
+        group, level.held = level.held, []
+        yield from self._begin(height, group)
+
     def _flush(self, height: int, cut: int) -> Plan[None]:
         level = self._levels[height]
         group, level.waiting = level.waiting[:cut], level.waiting[cut:]
         level.tokens = sum(map(self._size, level.waiting))
+        yield from self._begin(height, group)
+
+    def _begin(self, height: int, group: list[Partial]) -> Plan[None]:
+        """Start the reduce of ``group``; a single text needs none."""
+        level = self._levels[height]
         if len(group) == 1:
             level.going.append(group[0])
         elif group:

@@ -7,6 +7,7 @@ so a run that was stopped leaves those of the run before as they were.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -17,7 +18,7 @@ from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
 from promptops.report.encoding import dumps, printable
 from promptops.report.jsonable import document
-from promptops.report.words import plain, spent
+from promptops.report.words import plain, share, spent
 
 INDEX = "index.md"
 LINES = "results.jsonl"
@@ -126,7 +127,12 @@ def _target(name: PurePath) -> str:
 
 def _front_matter(result: DocumentResult, model: str) -> str:
     usage = result.usage
+    covered, whole = result.covered
+    spans = Counter(span.status for span in result.coverage)
+    error = f"error: {dumps(plain(result.error))}\n" if result.error else ""
     return (
-        f"---\nsource: {dumps(printable(result.source))}\nmodel: {dumps(model)}\nstatus: {result.status}\n"
+        f"---\nsource: {dumps(printable(result.source))}\nmodel: {dumps(model)}\nstatus: {result.status}\n{error}"
+        f"coverage: {share(covered / whole) if whole else 1}\n"
+        f"spans: {{{', '.join(f'{status}: {number}' for status, number in spans.items())}}}\n"
         f"input_tokens: {usage.input_tokens}\noutput_tokens: {usage.output_tokens}\n---\n\n"
     )

@@ -10,6 +10,7 @@ from promptops.drivers.estimate import Estimate
 from promptops.drivers.run import Result
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.report.encoding import dumps, printable
+from promptops.report.words import share
 from promptops.store import Row
 from promptops.types import Totals
 
@@ -119,6 +120,7 @@ def rest(result: Result) -> dict[str, Any]:
         "model": result.model,
         "status": result.status,
         "corpus": corpus(result.corpus),
+        "coverage": share(result.coverage),
         "usage": sent(result.usage),
         "estimate": estimate(result.estimate),
     }

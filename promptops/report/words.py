@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from math import floor
 
 from promptops.store import Packing
 from promptops.types import Totals
@@ -51,6 +52,11 @@ def percent(share: float) -> str:
     """``42 %``; never 0 where there is something, nor 100 where something lacks."""
     least, most = (1 if share > 0 else 0), (100 if share >= 1 else 99)
     return f"{min(max(round(share * 100), least), most)} %"
+
+
+def share(part: float) -> float:
+    """A share from 0 to 1 to four places, never more than there is."""
+    return floor(part * 10_000) / 10_000
 
 
 def plain(text: str, keep: str = "") -> str:

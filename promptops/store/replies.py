@@ -55,8 +55,8 @@ def _part(name: str, value: object) -> bytes:
 
 
 def question(call: Call, identity: str) -> bytes:
-    """What all takings of one question have in common: a taking differs in its number and its limit."""
-    return key(replace(call, take=0, max_output_tokens=0), identity)
+    """What all takings of one question have in common: a taking differs in its number, its limit and its wording."""
+    return key(replace(call, messages=call.reworded or call.messages, take=0, max_output_tokens=0), identity)
 
 
 class Replies:

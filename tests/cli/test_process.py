@@ -184,7 +184,7 @@ def test_an_interrupt_stops_cleanly_and_the_next_run_goes_on(
     assert lines[-1].startswith("promptops: stopped; what is paid for is kept. To go on: promptops summarize ")
     if words == ("--json",):
         value = json.loads(piped)
-        assert {"run", "chain", "model", "status", "documents", "corpus", "usage", "estimate"} == set(value)
+        assert {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"} == set(value)
         assert (value["status"], value["usage"]["calls"], len(value["documents"])) == ("incomplete", 2, 2)
         assert value["run"]
     going_on = shlex.split(lines[-1].partition("To go on: ")[2])

@@ -23,7 +23,7 @@ Script = Callable[..., str]
 
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
 DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "usage", "error"}
-RUN = {"run", "chain", "model", "status", "documents", "corpus", "usage", "estimate"}
+RUN = {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"}
 
 
 def test_replies_past_their_age_are_asked_for_again(
@@ -151,6 +151,27 @@ def test_settings_reach_the_prompt(command: Command, docs: Path, script: Script)
     value = command("summarize", docs, "-m", spec, "--set", "corpus=false", "--json").json
     assert value["corpus"] is None
     assert value["usage"]["calls"] == 3
+
+
+def test_what_is_covered_is_said_everywhere(command: Command, script: Script, tmp_path: Path) -> None:
+    """In the exit status, in a note, in the JSON object and in the front matter; also by plan's command line."""
+    (tmp_path / "a.txt").write_text("".join(f"On day {day} the river rose and 양을 옮겼다. " for day in range(120)))
+    spec = script(
+        'replies:\n  - match: "On day 70 "\n    error: {status: 400, code: content_filter, message: filtered}\n'
+        "  - text: a part.\n"
+    )
+    words = ["summarize", tmp_path / "a.txt", "-m", spec, "--set", "chunk_tokens=600", "--min-coverage", "0.95"]
+    said = command(*words, "--out", tmp_path / "out", "--json")
+    assert (said.status, said.json["status"]) == (1, "failed")
+    assert "of the text, under --min-coverage 0.95; " in said.err
+    assert 0.5 < said.json["coverage"] < 0.95
+    assert [span["status"] for span in said.json["documents"][0]["coverage"]].count("refused") == 1
+    head = next((tmp_path / "out").rglob("a.txt.md")).read_text().split("---")[1]
+    assert f"coverage: {said.json['coverage']}\n" in head
+    assert "refused: 1" in head
+    assert 'error: "1 of ' in head
+    assert command("plan", *words).status == 0
+    assert command(*words[:-1], "95").status == 2
 
 
 def test_a_chain_of_yours_runs_with_its_own_templates(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,17 @@ from promptops.api import job
 from promptops.backends.scripted import Scripted
 from promptops.client import Client
 from promptops.client.verdict import Patience
+from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
 from promptops.errors import QuotaError, RefusedError, TransientError, UsageError, WindowError
+from promptops.plans.ask import Partial
+from promptops.plans.halves import mark
+from promptops.plans.plan import Plan
+from promptops.plans.spec import Spec
+from promptops.plans.tree import Tree
 from promptops.tokens import counter
-from promptops.types import Call, Reply, Source, Usage
+from promptops.types import Call, Finish, Reply, Source, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 PROSE = (
@@ -32,6 +40,7 @@ behaviours = st.lists(
         st.tuples(st.just("cut"), st.integers(0, 3_000)),
         st.tuples(st.just("blank"), st.just(0)),
         st.tuples(st.just("fail"), st.just(0)),
+        st.tuples(st.just("refuse"), st.just(0)),
     ),
     min_size=1,
     max_size=8,
@@ -47,6 +56,8 @@ def misbehaving(ways: list[tuple[str, int]]) -> Any:
         text = " ".join(["flood"] * length)
         if way == "fail":
             return TransientError("it broke")
+        if way == "refuse":
+            return RefusedError("the content filter refused it")
         return Reply(text if way != "blank" else "  \n", Usage(1, 0, length), "length" if way == "cut" else "stop")
 
     return answer
@@ -89,6 +100,80 @@ def test_a_run_ends_within_the_estimates_bound(
         ends = [0, *(span.end for span in document.coverage)]
         assert [span.start for span in document.coverage] == ends[:-1]
         assert ends[-1] == len(source.text or "")
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+@pytest.mark.parametrize("length", [1, 10, 50, 100, 200, 400, 1_000, 2_000, 4_000])
+def test_a_reduce_ends_within_the_bound_at_every_reply_length(length: int, finish: Finish) -> None:
+    """Whatever was asked for: a reply longer than it is asked for shorter once, then cut."""
+    text = " ".join(["flood"] * length)
+    backend = Scripted(answer=lambda call: Reply(text, Usage(1, 0, length), finish), counter=COUNTER, window=8_000)
+    asked = {"chunk_tokens": 100, "reduce_tokens": 1_000, "words": 40}
+    planned = job("summarize", texts([60, 30]), backend, asked)
+    most = asyncio.run(estimate(planned)).most
+    result = asyncio.run(run(planned, Client(backend)))
+    assert len(backend.calls) <= most.calls
+    assert sum(COUNTER.count(message.content) for call in backend.calls for message in call.messages) <= (
+        most.input_tokens
+    )
+    assert all(document.text for document in result.documents)
+    assert {document.status for document in result.documents} == (
+        {"ok"} if finish == "stop" and length <= 200 else {"truncated"}
+    )
+
+
+def test_a_reply_longer_than_asked_is_asked_for_in_half_the_words() -> None:
+    """Once, with twice the room; then it is taken as it is."""
+    flood, short = " ".join(["flood"] * 2_000), "a short answer."
+    backend = Scripted([Reply(flood), short])
+    document = po.run("summarize", [Source("a", text=PROSE)], po.connect(backend), words=80).documents[0]
+    assert (document.status, document.text) == ("ok", short)
+    first, second = backend.calls
+    assert "at most 80 words" in first.messages[0].content
+    assert "at most 40 words" in second.messages[0].content
+    assert second.max_output_tokens == 2 * first.max_output_tokens
+
+
+def groups(sizes: list[int], budget: int) -> tuple[list[list[int]], Callable[[Sequence[int]], bool]]:
+    """The members of each group on the first level of a tree over texts of these sizes, and what tells which fit."""
+    made: list[list[int]] = []
+
+    def answer(call: Call) -> str:
+        if call.tags.level == 1:
+            made.append([int(found) for found in re.findall(r"^part (\d+)", call.messages[-1].content, re.MULTILINE)])
+        return "joined."
+
+    backend = Scripted(answer=answer, counter=COUNTER)
+    spec = job("summarize", [Source("a", text=PROSE)], backend, {"reduce_tokens": budget})
+    steps = Spec("", "", spec.chain.steps, spec.chain.settings.updated(spec.settings), spec.model)
+    tree = Tree(steps, "reduce", "a", room=steps.least_room(), inputs={"title": ""})
+
+    written = [f"part {number}" + " flood" * size for number, size in enumerate(sizes)]
+    partials = [Partial(text, COUNTER.count(text), 1.0, mark=mark(text)) for text in written]
+
+    def plan() -> Plan[Partial | None]:
+        for partial in partials:
+            yield from tree.add(partial)
+        return (yield from tree.finish())
+
+    async def nothing(*_: object) -> Any: ...
+
+    asyncio.run(Driver(backend.complete, nothing, lambda _: [], lambda _: None).run(plan()))
+    return made, lambda members: sum(tree._size(partials[member]) for member in members) <= tree._budget
+
+
+@given(sizes=st.lists(st.integers(1, 120), min_size=2, max_size=30), budget=st.integers(400, 1_500))
+@settings(max_examples=60, deadline=None)
+def test_a_last_text_is_left_alone_only_where_two_groups_could_not_be_even(sizes: list[int], budget: int) -> None:
+    """Groups are of two at least, in order, and fit."""
+    made, fit = groups(sizes, budget)
+    flat = [member for group in made for member in group]
+    assert all(len(group) > 1 and fit(group) for group in made)
+    assert flat == list(range(len(flat)))
+    if len(flat) < len(sizes):
+        last = [*made[-1], len(flat)]
+        assert len(flat) == len(sizes) - 1
+        assert not any(fit(last[end:]) for end in range(2, len(last) - 1))
 
 
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4), words=st.integers(5, 60))
@@ -145,7 +230,7 @@ def test_a_failed_part_leaves_a_partial_answer_that_says_so() -> None:
     result = po.run("summarize", [Source("a", text=text)], po.connect(Scripted(answer=answer)), chunk_tokens=300)
     document = result.documents[0]
     assert document.status == "truncated"
-    assert [span.status for span in document.coverage].count("failed") == 1
+    assert [span.status for span in document.coverage].count("refused") == 1
     assert "1 of" in (document.error or "")
     assert result.status == "incomplete"
 
@@ -169,7 +254,7 @@ def test_an_answer_cut_twice_ends_at_a_sentence_and_is_marked() -> None:
 
 def test_an_answer_blank_twice_is_a_failure() -> None:
     """With the reason."""
-    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([" ", "\n"])))
+    result = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([" ", "\n", "", " "])))
     assert (result.documents[0].status, result.status) == ("failed", "failed")
     assert "empty answer" in (result.documents[0].error or "")
 

@@ -21,7 +21,7 @@ from promptops.types import Totals, Usage
 
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
 DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "usage", "error"}
-RUN = {"run", "chain", "model", "status", "documents", "corpus", "usage", "estimate"}
+RUN = {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"}
 
 TOTALS = Totals.of(Usage(10, 4, 5, 2), Decimal("0.0012"))
 ONE = DocumentResult("a.txt", "ok", "요약", chunks=1, coverage=(Span(0, 9, "ok"),), usage=TOTALS)

@@ -1,0 +1,113 @@
+"""One part of a document, asked about in two halves where it could not be answered whole.
+
+A filter that refuses a page, a server that calls a prompt too long and a model that says nothing may all do better with
+less. It is tried once, each half with one call that has the room of a last asking, and both halves then stand as spans
+of their own. A cautious spec always pays for the halves too, unless the store has the answer to the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from zlib import crc32
+
+from promptops.chunking import split
+from promptops.errors import EmptyError, PromptopsError, RefusedError, RejectedError, UsageError, WindowError
+from promptops.plans.ask import Partial, ask
+from promptops.plans.plan import Plan
+from promptops.plans.results import Span
+from promptops.plans.spec import TAKES, Question, Spec
+from promptops.types import Counter
+
+_DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError)
+"""What less text may mend; a second try at the same server would not."""
+
+_LEAST = 64
+"""Tokens below which a part is not worth its instructions twice more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a document, ``start`` to ``end`` in its characters; ``text`` may begin before ``start``."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a part: its answer, what kept it from one, or ``None`` where there was nothing to ask about."""
+
+    part: Part
+    result: Partial | PromptopsError | None
+
+    def span(self) -> Span:
+        """The part as a span of the coverage."""
+        start, end = self.part.start, self.part.end
+        match self.result:
+            case None:
+                return Span(start, end, "empty")
+            case Partial():
+                return Span(start, end, self.result.status)
+            case RefusedError():
+                return Span(start, end, "refused", str(self.result))
+            case _:
+                return Span(start, end, "failed", str(self.result))
+
+
+def answered(spec: Spec, part: Part, question: Callable[[str], Question]) -> Plan[list[Outcome]]:
+    """What became of ``part``, or of its halves; ``question`` makes what to ask of a text."""
+    whole = yield from _outcome(spec, part, question, range(TAKES))
+    if not _to_be_divided(spec, whole.result):
+        return [whole]
+    halves = halved(part, spec.model.counter)
+    if not halves:
+        return [whole]
+    asked: list[Generator[Any, Any, Any]] = [_outcome(spec, half, question, (TAKES,)) for half in halves]
+    outcomes: list[Outcome] = yield asked
+    return outcomes
+
+
+def mark(text: str) -> int:
+    """A number that is as good as drawn, and the same for the same text."""
+    return crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def says_something(text: str) -> bool:
+    """Whether there is a letter or a digit in it; rules, blanks and ornaments are not worth a call."""
+    return any(map(str.isalnum, text))
+
+
+def halved(part: Part, counter: Counter) -> list[Part]:
+    """``part`` cut at the good end nearest its middle, or nothing where it is too short or cannot be cut."""
+    before = len(part.text) - (part.end - part.start)
+    own = part.text[before:]
+    tokens = counter.count(own)
+    ends: list[int] = []
+    if tokens >= _LEAST:
+        with suppress(UsageError):  # a budget below one grapheme
+            ends = [chunk.end for chunk in split(own, tokens // 2 + 1, counter)[:-1]]
+    if not ends:
+        return []
+    cut = min(ends, key=lambda end: abs(2 * end - len(own)))
+    middle = part.start + cut
+    return [Part(part.start, middle, part.text[: before + cut]), Part(middle, part.end, own[cut:])]
+
+
+def _outcome(spec: Spec, part: Part, question: Callable[[str], Question], takes: Sequence[int]) -> Plan[Outcome]:
+    if not says_something(part.text):
+        return Outcome(part, None)
+    try:
+        partial = yield from ask(spec, question(part.text), takes)
+    except PromptopsError as failure:
+        return Outcome(part, failure)
+    return Outcome(part, replace(partial, mark=mark(part.text)))
+
+
+def _to_be_divided(spec: Spec, result: Partial | PromptopsError | None) -> bool:
+    if isinstance(result, Partial):
+        return spec.cautious and not result.stored
+    return isinstance(result, _DIVIDED)
