@@ -6,10 +6,12 @@ asked for again, which no run passes (failed attempts that the provider bills ap
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from promptops.backends.batch import Batched
@@ -116,7 +118,7 @@ class Phantom:
         self._replies = Replies(database) if database is not None else None
         self._split = Splitter(job.model.counter, Layouts(database) if database is not None else None)
         self._worst = worst
-        self._fillers: dict[int, str] = {}
+        self._fillers: dict[tuple[int, str], str] = {}
 
     async def run(self) -> CorpusResult | None:
         """Drive the plan to its end."""
@@ -168,12 +170,17 @@ class Phantom:
         if ids := asked_ids(call):
             each = self._filler(length // len(ids) - PER_ANSWER)
             return Reply(written(dict.fromkeys(ids, each)), usage)
-        return Reply(self._filler(length), usage, "length" if self._worst else "stop")
+        if self._worst:
+            return Reply(self._filler(length), usage, "length")
+        return Reply(self._filler(length, call.schema), usage)
 
-    def _filler(self, length: int) -> str:
-        if length not in self._fillers:
-            self._fillers[length] = filler(length, self._job.model.counter)
-        return self._fillers[length]
+    def _filler(self, length: int, schema: Mapping[str, Any] | None = None) -> str:
+        """Words of so many tokens, or JSON that fits ``schema``: what cannot be read would be asked for again."""
+        place = length, "" if schema is None else json.dumps(dict(schema), sort_keys=True)
+        if place not in self._fillers:
+            write = _words if schema is None else partial(_shaped, schema)
+            self._fillers[place] = filler(length, self._job.model.counter, write)
+        return self._fillers[place]
 
     async def _read(self, source: Source) -> Document:
         return load(source)
@@ -183,20 +190,27 @@ class Phantom:
             self.unreadable.append(report.result)
 
 
-def filler(tokens: int, counter: Counter) -> str:
+def _words(number: int) -> str:
+    return " ".join(["x"] * number)
+
+
+def _shaped(schema: Mapping[str, Any], number: int) -> str:
+    """A small value that ``schema`` allows, so many words in each of its strings."""
+    from promptops.testing.shaped import arguments
+
+    return arguments(schema, f"'{_words(number)}'")
+
+
+def filler(tokens: int, counter: Counter, write: Callable[[int], str] = _words) -> str:
     """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make.
 
     A counter that no text of ``x`` brings there, though it has sixty-four for each token, is taken at that.
     """
 
     def size(words: int) -> int:
-        return counter.count(_words(words))
+        return counter.count(write(words))
 
     most = tokens
     while size(most) < tokens and most < 64 * tokens:
         most *= 2
-    return _words(bisect_left(range(1, most), tokens, key=size) + 1)
-
-
-def _words(number: int) -> str:
-    return " ".join(["x"] * number)
+    return write(bisect_left(range(1, most), tokens, key=size) + 1)

@@ -388,3 +388,12 @@ def test_an_answer_that_is_no_json_is_a_failure_that_keeps_the_text(tmp_path: Pa
     (document,) = po.run(structured(tmp_path), [Source("a", text=PROSE)], po.connect(backend)).documents
     assert (document.status, document.text, document.data) == ("failed", "the miller", None)
     assert "no JSON" in (document.error or "")
+
+
+def test_an_estimate_of_json_answers_finds_every_document_readable(tmp_path: Path) -> None:
+    """Its phantom replies fit the schema and have the asked length, so that the expected calls are the run's."""
+    backend = Scripted(answer=lambda call: '{"actor": "the miller"}', counter=COUNTER, window=4_000)
+    planned = job(structured(tmp_path), texts([1, 20]), backend, {"chunk_tokens": 400, "words": 60})
+    estimated = asyncio.run(estimate(planned))
+    assert (estimated.documents, estimated.unreadable) == (2, ())
+    assert asyncio.run(run(planned, Client(backend))).usage.calls == estimated.expected.calls < estimated.most.calls
