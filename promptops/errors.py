@@ -176,6 +176,12 @@ class EmptyError(CallError):
     code = "empty"
 
 
+class MisfitError(CallError):
+    """The model answered, each time cut or in another form than was asked for."""
+
+    code = "misfit"
+
+
 class AccessError(CallError):
     """Wrong key, no permission, or no such model: every call will fail the same way."""
 

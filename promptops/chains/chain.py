@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from promptops.errors import ChainError, NotFoundError, TemplateError
-from promptops.plans import map_reduce
+from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
+from promptops.plans import map_reduce, mapping
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
-_PLANS: dict[str, tuple[Callable[[Iterable[Source], Spec], Plan[CorpusResult | None]], Mapping[str, tuple[str, ...]]]]
-_PLANS = {"map_reduce": (map_reduce.folder, map_reduce.STEPS)}
+_Given = Mapping[str, tuple[str, ...]]
+_PLANS: dict[str, tuple[Callable[[Iterable[Source], Spec], Plan[CorpusResult | None]], _Given, tuple[str, ...]]]
+_PLANS = {
+    "map_reduce": (map_reduce.folder, map_reduce.STEPS, map_reduce.SETTINGS),
+    "map": (mapping.folder, mapping.STEPS, mapping.SETTINGS),
+}
+"""By name: the plan, the steps it needs with what each is given, and the settings that it knows by itself."""
 
 
 class _Step(BaseModel):
@@ -49,7 +54,8 @@ class _File(BaseModel):
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
     version: Annotated[int, Field(ge=1)] = 1
     description: str = ""
-    plan: Literal["map_reduce"]
+    plan: Literal["map_reduce", "map"]
+    join: Literal["text", "list"] = "text"
     settings: Settings = Settings()
     steps: dict[str, _Step]
 
@@ -63,6 +69,22 @@ class Chain:
     plan: str
     settings: Settings
     steps: Mapping[str, Step]
+    join: Literal["text", "list"] = "text"
+
+    @property
+    def known(self) -> list[str]:
+        """The settings it takes: those of its plan, and those that its templates declare as inputs."""
+        taken = {name for step in self.steps.values() for name in step.template.inputs if name not in step.inputs}
+        return [name for name in Settings.model_fields if name in _PLANS[self.plan][2] or name in taken]
+
+    def updated(self, given: Mapping[str, Any]) -> Settings:
+        """Its settings with ``given`` ones; raises ``UsageError`` for one that is unknown, wrong or missing."""
+        settings = self.settings.updated(given, self.known)
+        for step in self.steps.values():
+            for name, declared in step.template.inputs.items():
+                if declared.required and name in self.known and name not in step.inputs and not getattr(settings, name):
+                    raise UsageError(f"chain {self.name} needs the setting {name!r}: say --set {name}=...")
+        return settings
 
     def start(
         self,
@@ -75,7 +97,7 @@ class Chain:
         cautious: bool = False,
     ) -> Plan[CorpusResult | None]:
         """The plan over ``sources``; raises ``UsageError`` for a setting that is unknown or wrong."""
-        spec = Spec(run, self.name, self.steps, self.settings.updated(settings), model, ahead, cautious)
+        spec = Spec(run, self.name, self.steps, self.updated(settings), model, ahead, cautious, self.join)
         return _PLANS[self.plan][0](sources, spec)
 
 
@@ -92,7 +114,7 @@ def load(name: str) -> Chain:
         raise ChainError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
     file = validated(_File, text, str(path), ChainError)
     steps = _Steps(path, text, Library(folders)).all(file)
-    return Chain(file.name, file.description, file.plan, file.settings, steps)
+    return Chain(file.name, file.description, file.plan, file.settings, steps, file.join)
 
 
 def names() -> list[str]:

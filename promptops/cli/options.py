@@ -41,7 +41,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A setting of the chain: words, chunk_tokens, overlap_tokens, reduce_tokens, focus, language, corpus.",
+        help="A setting of the chain: words, chunk_tokens, overlap_tokens, reduce_tokens, focus, language, corpus, ...",
     ),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]

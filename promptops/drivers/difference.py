@@ -32,11 +32,15 @@ class Difference:
     totals: Totals
 
 
+_SETTINGS = {**Settings().model_dump(exclude_none=True), "labels": [], "glossary": []}
+"""Settings by which the instructions of all templates can be told apart."""
+
+
 def how(job: Job) -> dict[str, Any]:
     """What beside its text decides what is sent about a document, as a JSON object."""
     return {
         "model": job.backend.identity,
-        "settings": job.chain.settings.updated(job.settings).model_dump(),
+        "settings": job.chain.updated(job.settings).model_dump(mode="json", exclude_none=True),
         "templates": {name: _print(job, name) for name in job.chain.steps},
     }
 
@@ -49,7 +53,7 @@ def text_digest(document: Document) -> bytes:
 def _print(job: Job, name: str) -> str:
     """A digest of a step's instructions, with what they include, and of how the model samples."""
     step = job.chain.steps[name]
-    blank = {"text": "", "texts": [], "title": "", "format": "markdown", "partial": True, **Settings().model_dump()}
+    blank = {"text": "", "texts": [], "title": "", "format": "markdown", "partial": True, **_SETTINGS}
     prompt = step.prompt(blank)
     parts = (*prompt.messages, prompt.max_tokens, prompt.schema, asdict(step.sampling))
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

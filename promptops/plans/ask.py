@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from promptops.chunking import split
-from promptops.errors import AccessError, BudgetError, EmptyError, QuotaError, StoreError, UsageError
+from promptops.errors import AccessError, BudgetError, EmptyError, MisfitError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.text import sentences
@@ -40,21 +40,25 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     A cut or blank answer, and one that takes more than twice the room it was given, is asked for again once, with twice
     the room; one that was too long is asked for in half the words. Where that is no better, the last one that says
     something is taken up to its last sentence and marked ``truncated``; where all are blank, ``EmptyError`` is raised.
-    A whole answer is cut where it takes more than that room, since later steps count on it.
+    A whole answer is cut where it takes more than that room, since later steps count on it; but one that is of use
+    only as a whole, or is JSON that must fit its schema, is never cut: ``MisfitError`` is raised in its place.
     """
     first = spec.call(question, 0)
     most, count = spec.most(question, first), spec.model.counter.count
-    best, cut, stored = "", False, False
+    best, cut, stored, wrong = "", False, False, None
     for take in takes:
         reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
         if text := spec.answer(question, reply):
             best, cut, stored = text, reply.finish == "length", reply.stored
-            if not cut and count(text) <= most:
+            wrong = spec.wrong(question, text, cut=cut or count(text) > most)
+            if not wrong and not cut and count(text) <= most:
                 break
     if not best:
         raise EmptyError(
             "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
         )
+    if wrong:
+        raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {wrong}")
     return replace(_usable(best, cut, most, question, spec), stored=stored)
 
 
@@ -62,7 +66,7 @@ def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bo
     """The next asking; in half the words where it is to be ``shorter``, but for the bound: that prompt may be less."""
     if not take:
         return first
-    if not shorter or spec.cautious:
+    if not shorter or spec.cautious or question.whole:
         return spec.call(question, take)
     inputs = {**question.inputs, "words": max(spec.settings.words // 2, 1)}
     return replace(spec.call(replace(question, inputs=inputs), take), reworded=first.messages)

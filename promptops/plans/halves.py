@@ -14,14 +14,22 @@ from typing import Any
 from zlib import crc32
 
 from promptops.chunking import split
-from promptops.errors import EmptyError, PromptopsError, RefusedError, RejectedError, UsageError, WindowError
+from promptops.errors import (
+    EmptyError,
+    MisfitError,
+    PromptopsError,
+    RefusedError,
+    RejectedError,
+    UsageError,
+    WindowError,
+)
 from promptops.plans.ask import Partial, ask
 from promptops.plans.plan import Plan
 from promptops.plans.results import Span
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.types import Counter
 
-_DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError)
+_DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError, MisfitError)
 """What less text may mend; a second try at the same server would not."""
 
 _LEAST = 64

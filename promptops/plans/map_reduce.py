@@ -24,6 +24,9 @@ STEPS = {
 }
 """The steps that a chain of this plan must name, and what each gets beside the settings."""
 
+SETTINGS = ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language", "corpus")
+"""The settings that every chain of this plan knows."""
+
 _TITLE = 120
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from promptops.errors import NotFoundError, UsageError
+
+
+def _listed(given: object) -> object:
+    """A text from a command line as the words between its commas."""
+    return [word for part in given.split(",") if (word := part.strip())] if isinstance(given, str) else given
+
+
+_Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
@@ -23,6 +31,9 @@ class Settings(BaseModel):
     focus: str = ""
     language: str = ""
     corpus: bool = True
+    glossary: _Words | None = None
+    labels: _Words | None = None
+    most: Annotated[int, Field(ge=1, le=1_000)] | None = None
 
     @model_validator(mode="after")
     def _overlap_leaves_room(self) -> Settings:
@@ -30,9 +41,12 @@ class Settings(BaseModel):
             raise ValueError(f"overlap_tokens must be at most half of chunk_tokens, {self.chunk_tokens // 2}")
         return self
 
-    def updated(self, given: Mapping[str, Any]) -> Settings:
-        """These settings with ``given`` ones in their place; raises ``UsageError`` naming the one that is wrong."""
-        known = type(self).model_fields
+    def updated(self, given: Mapping[str, Any], known: Collection[str] = ()) -> Settings:
+        """These settings with ``given`` ones in their place, of the ``known``, by default of all.
+
+        Raises ``UsageError`` naming the one that is wrong.
+        """
+        known = known or type(self).model_fields
         for name in given:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)

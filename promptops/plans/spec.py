@@ -12,10 +12,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 from promptops.errors import WindowError
 from promptops.plans.settings import Settings
+from promptops.plans.shape import misfit
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
 from promptops.types import Call, Counter, Reply, Sampling, Tags
@@ -77,6 +78,10 @@ class Question:
     room: int
     ratio: float
     level: int = 0
+    like: int | None = None
+    """Tokens of the text where the answer is about as long as it."""
+    whole: bool = False
+    """Whether a part of the answer is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +97,32 @@ class Spec:
     """How many documents may be under way at once."""
     cautious: bool = False
     """Form the smallest groups that a reduce may have, which take the most calls; for the bound of an estimate."""
+    join: Literal["text", "list"] = "text"
+    """How the answers about the parts of a document become one, where no step reduces them."""
 
     def inputs(self) -> dict[str, Any]:
         """The settings as template inputs."""
-        return self.settings.model_dump()
+        return {name: value for name, value in self.settings.model_dump().items() if value is not None}
+
+    def structured(self, step: str) -> bool:
+        """Whether the answers of ``step`` are JSON."""
+        return self.steps[step].template.structured
+
+    def alike(self, step: str) -> bool:
+        """Whether an answer is as long as its text: it is no JSON, and the template sets no length."""
+        output = self.steps[step].template.head.output
+        return not (output.json_schema is not None or output.limits or output.max_tokens)
+
+    def whole(self, step: str) -> bool:
+        """Whether a part of an answer is of no use, as of JSON and of a translation."""
+        return self.structured(step) or self.alike(step)
+
+    def wrong(self, question: Question, text: str, *, cut: bool) -> str | None:
+        """Why ``text`` cannot be used where an answer must be whole and fit its schema."""
+        if not question.whole:
+            return None
+        schema = self.steps[question.step].template.head.output.json_schema
+        return "it was cut" if cut else None if schema is None else misfit(text, schema)
 
     def room(self, step: str, title: str = "") -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
@@ -139,13 +166,15 @@ class Spec:
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
-            expected_output_tokens=min(ceil(self.settings.words * question.ratio), limit),
+            expected_output_tokens=min(question.like or ceil(self.settings.words * question.ratio), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
         )
 
     def _limit(self, question: Question, prompt: Prompt, take: int) -> int:
         """What the settings ask for, or the template where it sets a length of its own in another unit."""
+        if question.like is not None:
+            return (2 * question.like + _LEAST_HEADROOM) * min(take + 1, TAKES)
         limit = self.limit(question.room, question.ratio, take)
         if prompt.length is not None and prompt.length.unit != "words":
             asked = prompt.length.tokens(self.model.counter, prompt.messages[-1].content)
