@@ -27,6 +27,10 @@ class Amount:
 _Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
+class Unsent(asyncio.CancelledError):
+    """An attempt was cancelled while it waited to be sent, so it took nothing."""
+
+
 class Budget:
     """A cap in US dollars, in tokens (input and output), or both; ``None`` is no cap. Safe across threads and loops."""
 
@@ -52,7 +56,10 @@ class Budget:
         return self._fits(self._settled, most)
 
     async def reserve(self, most: Amount) -> None:
-        """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` without a price."""
+        """Set ``most`` aside; raises ``BudgetError`` where it can never fit, ``PriceError`` without a price.
+
+        Raises ``Unsent`` where it is cancelled while it waits.
+        """
         self._priced(most)
         while True:
             with self._lock:
@@ -63,7 +70,10 @@ class Budget:
                     raise self._refusal(most)
                 waiter = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
                 self._waiting.append(waiter)
-            await waiter[1]
+            try:
+                await waiter[1]
+            except asyncio.CancelledError:
+                raise Unsent from None
 
     def settle(self, most: Amount, used: Amount) -> None:
         """Give back what was set aside and book what was used."""

@@ -19,15 +19,20 @@ PromptopsError
     ├── QuotaError        the account is out of credit: stop sending (exit status 3)
     ├── RefusedError      the provider's content filter refused this call
     ├── EmptyError        the model answered, and said nothing
+    ├── MisfitError       the model's answer is of no use: cut, or no JSON that fits its schema
     ├── RejectedError     400, 413, 422: this call is wrong, and will be wrong again
     └── AccessError       401, 403, 404: every call will fail the same way; stop sending
 """
 
 from __future__ import annotations
 
+from copy import copy
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from promptops.types import Limits, Usage
 
 
@@ -132,6 +137,14 @@ class CallError(PromptopsError):
         self.billed = billed
         self.usage = usage
         self.limits = limits
+        self.sent = True
+        """False where the call was held back because of an earlier one's error."""
+
+    def held(self) -> Self:
+        """The same error for a call that was not sent because of it: it cost nothing, and no other try is due."""
+        mine = copy(self)
+        mine.billed, mine.usage, mine.sent = False, None, False
+        return mine
 
 
 class TransientError(CallError):

@@ -159,6 +159,8 @@ class Call:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     given_up: tuple[GivenUp, ...] = ()
+    items: int = 1
+    """How many calls it asks about in one prompt."""
     reworded: tuple[Message, ...] | None = None
     """The messages of the first asking, where this one asks again in other words."""
     listener: Listener | None = field(default=None, compare=False, repr=False)

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from promptops.admission import Gate, Line, Ticket
+from promptops.budget import Unsent
 from promptops.client.verdict import Patience
 from promptops.errors import CallError, ThrottledError
 from promptops.types import Backend, Call, Reply
@@ -24,10 +25,6 @@ class Waiter(Ticket):
     loop: asyncio.AbstractEventLoop | None = None
     future: asyncio.Future[None] | None = None
     error: ThrottledError | None = None
-
-
-class Unsent(asyncio.CancelledError):
-    """An attempt was cancelled while it waited for its place, so it took nothing."""
 
 
 class Admission:

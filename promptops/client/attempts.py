@@ -8,21 +8,25 @@ Budget and admission stand inside the retry, since every attempt can be billed a
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from promptops.admission import Line
-from promptops.budget import Amount, Budget
+from promptops.budget import Amount, Budget, Unsent
 from promptops.ceilings import ceilings
-from promptops.client.admission import Admission, Unsent, ticket
+from promptops.client.admission import Admission, ticket
 from promptops.client.verdict import Patience, again
 from promptops.client.wrappers import Complete, Halt, being_cancelled
 from promptops.errors import CallError, PromptopsError, StoreError, UnreachableError
 from promptops.store import Ledger, attempt
 from promptops.store.database import whole
 from promptops.types import Backend, Call, Reply, Tags, ToolCall, Totals, Usage
+
+_log = logging.getLogger(__name__)
 
 Listener = Callable[[Tags, Totals], None]
 
@@ -103,7 +107,10 @@ class Ceilinged:
         complete = self._inner
         for cap in ceilings():
             complete = Budgeted(complete, self._backend, cap.budget).complete
-        return await complete(call)
+        try:
+            return await complete(call)
+        except Unsent:  # from here on a cancellation like any other, which time-outs know by its very class
+            raise asyncio.CancelledError from None
 
 
 class Admitted:
@@ -122,9 +129,9 @@ class Admitted:
         await self._admission.enter(self._line, waiter)
         try:
             self._halt.check(call)
-        except CallError:
+        except CallError as error:
             self._admission.leave(self._line, waiter)
-            raise
+            raise error.held() from error
         try:
             reply = await self._inner(call)
         except UnreachableError:
@@ -172,21 +179,24 @@ class Metered:
 
     def _answered(self, row: int, call: Call, reply: Reply, seconds: float) -> None:
         usd = cost(self.backend, reply.usage)
-        self.listener(call.tags, Totals.of(reply.usage, usd))
-        try:
+        with suppress(StoreError):
             self.ledger.answered(row, reply.usage, usd, seconds, reply.request_id)
-        except StoreError:
-            return
+        self._tell(call.tags, Totals.of(reply.usage, usd))
+
+    def _tell(self, tags: Tags, totals: Totals) -> None:
+        """A listener that fails costs nobody a reply that is paid for."""
+        try:
+            self.listener(tags, totals)
+        except Exception:  # noqa: BLE001 - theirs, not ours
+            _log.exception("a listener of the client failed")
 
     def _failed(self, row: int, call: Call, error: CallError, most: Usage, seconds: float) -> None:
         usage = error.usage or (most if error.billed else None)
         usd = cost(self.backend, usage) if usage else Decimal(0)
-        if usage:
-            self.listener(call.tags, Totals.of(usage, usd))
-        try:
+        with suppress(StoreError):
             self.ledger.failed(row, error, usd, seconds)
-        except StoreError:
-            return
+        if usage:
+            self._tell(call.tags, Totals.of(usage, usd))
 
 
 def _sound(reply: object) -> Reply:

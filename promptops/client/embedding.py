@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from promptops.budget import Amount, Budget
+from promptops.ceilings import ceilings
 from promptops.client.attempts import Listener, cost
 from promptops.client.retry import retrying
 from promptops.client.verdict import Patience
@@ -74,22 +75,32 @@ class Embedder:
 
     async def _attempt(self, backend: Embedding, texts: Sequence[str], most: Usage) -> list[list[float]]:
         reserved = Amount(most.input_tokens, cost(self.backend, most))
-        await self.budget.reserve(reserved)
-        used = Amount(0, Decimal(0))
+        used = reserved
+        budgets = [cap.budget for cap in ceilings()] + [self.budget]
+        held: list[Budget] = []
         try:
+            for budget in budgets:
+                await self._reserve(budget, reserved, held)
             row = self.ledger.sent(_TAGS, self.backend.name, most, reserved.usd)
             start = time.monotonic()
             try:
                 vectors, usage = await backend.embed(texts)
             except CallError as failure:
                 self.ledger.failed(row, failure, Decimal(0), time.monotonic() - start)
+                used = used if failure.billed else Amount(0, Decimal(0))
                 raise
             used = Amount(usage.input_tokens, cost(self.backend, usage))
             self.heard(_TAGS, Totals.of(usage, used.usd))
             self.ledger.answered(row, usage, used.usd, time.monotonic() - start, None)
         finally:
-            self.budget.settle(reserved, used)
+            for budget in held:
+                budget.settle(reserved, used if len(held) == len(budgets) else Amount(0, Decimal(0)))
         return vectors
+
+    @staticmethod
+    async def _reserve(budget: Budget, most: Amount, held: list[Budget]) -> None:
+        await budget.reserve(most)
+        held.append(budget)
 
 
 def _batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -61,6 +61,8 @@ def verdict(error: BaseException) -> Verdict:
 
 def again(error: BaseException, attempt: int, patience: Patience) -> bool:
     """Whether to try again after an attempt of a call ended in ``error``, the ``attempt``-th that ended so."""
+    if isinstance(error, CallError) and not error.sent:
+        return False
     match verdict(error):
         case Verdict.TRANSIENT:
             most = patience.unreachable if isinstance(error, UnreachableError) else patience.attempts

@@ -163,7 +163,8 @@ class Halt:
         run = call.tags.run
         if not run:  # it belongs to no job that could be spared the rest
             return
-        self._vain[run] += isinstance(error, IN_VAIN) and not call.take  # asked again, it is about the same text
+        # Asked again it is about the same text, and what many share a prompt for will be asked alone.
+        self._vain[run] += isinstance(error, IN_VAIN) and not call.take and call.items == 1
         if stops(error, answered=run in self._answered, vain=self._vain[run]):
             self._errors[run] = error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,13 +13,14 @@ import promptops as po
 from promptops.backends.openai import OpenAI
 from promptops.backends.scripted import Scripted
 from promptops.budget import Budget
+from promptops.ceilings import Ceiling, ceiling
 from promptops.client import Client
 from promptops.client.attempts import _sound
 from promptops.client.verdict import Patience
-from promptops.errors import CallError, ThrottledError, TransientError, UsageError
+from promptops.errors import CallError, QuotaError, ThrottledError, TransientError, UsageError
 from promptops.testing import KEY, FakeOpenAI
 from promptops.tokens import counter
-from promptops.types import Call, Message, Reply, Source, Tags, ToolCall, Usage
+from promptops.types import Call, Message, Reply, Source, Tags, ToolCall, Totals, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.001, longest_wait=0.002)
@@ -197,3 +199,62 @@ def test_what_is_kept_of_a_reply_is_whole_text() -> None:
     """Half characters in a text or in a tool's arguments could not be stored, and would be paid for again."""
     reply = _sound(Reply("a\ud83d", tool_calls=(ToolCall("1", "t", '{"a": "\ud83d"}'),)))
     assert (reply.text, reply.tool_calls[0].arguments) == ("a\ufffd", '{"a": "\ufffd"}')
+
+
+def test_calls_that_are_held_back_cost_nothing_and_are_not_tried_again() -> None:
+    """They raise the error that stopped their run, though that one may have been billed."""
+    answered = 0
+
+    def answer(call: Call) -> Exception:
+        nonlocal answered
+        answered += 1
+        return QuotaError("no credit", billed=True, usage=Usage(10, 0, 1))
+
+    backend, budget = Scripted(answer=answer), Budget(max_tokens=10_000)
+    with Client(backend, budget=budget, concurrency=1) as client:
+
+        async def all_of() -> list[Reply | BaseException]:
+            those = (ask(f"number {n}") for n in range(10))
+            return await asyncio.gather(*map(client.complete, those), return_exceptions=True)
+
+        found = asyncio.run(all_of())
+    assert {type(one) for one in found} == {QuotaError}
+    assert (answered, budget.settled.tokens) == (1, 11)
+
+
+def test_a_call_that_is_cancelled_while_it_waits_is_cancelled_like_any_other() -> None:
+    """A time-out knows it by its class; and no cap of the process holds anything of it."""
+
+    class Slow(Scripted):
+        async def complete(self, call: Call) -> Reply:
+            await asyncio.sleep(5)
+            return await super().complete(call)
+
+    with Client(Slow(answer=lambda _: "late"), concurrency=1) as client, ceiling(Ceiling(max_tokens=100_000)) as cap:
+
+        async def both() -> None:
+            first = asyncio.create_task(client.complete(ask("first")))
+            await asyncio.sleep(0.05)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.complete(ask("second"))
+            first.cancel()
+            with suppress(asyncio.CancelledError):
+                await first
+
+        asyncio.run(both())
+        assert cap.used is not None
+        assert cap.budget._reserved.tokens == 0
+
+
+def test_a_listener_that_fails_costs_nobody_a_reply(caplog: pytest.LogCaptureFixture) -> None:
+    """What is paid for is kept, in the ledger and for the caller."""
+
+    def listener(tags: Tags, totals: Totals) -> None:
+        raise RuntimeError("broken")
+
+    with Client(Scripted(answer=lambda _: "said")) as client, client.listening(listener):
+        assert asyncio.run(client.complete(ask("one"))).text == "said"
+        (row,) = client.ledger.rows("run")
+    assert row.possibly_billed is False
+    assert "a listener of the client failed" in caplog.text

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
 from promptops.errors import ChainError, QuotaError, RejectedError
 from promptops.store import Database
-from promptops.types import Call, Message, Reply, Source, Tags, Totals, Usage
+from promptops.types import Call, GivenUp, Message, Reply, Source, Tags, Totals, Usage
 
 ITEM = re.compile(r'<item(?:-\d+)? id="([^"]+)">\n(.*?)\n</item(?:-\d+)?>', re.DOTALL)
 
@@ -338,3 +339,45 @@ def test_a_pack_of_one_is_refused_with_its_place(tmp_path: Path) -> None:
     chain.write_text(CHAIN % "1", encoding="utf-8")
     with pytest.raises(ChainError, match=r"packed\.yaml:5"):
         po.plan(str(chain), sources(2))
+
+
+def test_a_reply_that_breaks_the_reading_of_it_hangs_nobody() -> None:
+    """JSON nested too deeply answers nothing, and each item is asked about alone."""
+    backend, those = model(lambda told: '{"id": ' + "[" * 100_000), calls(4, 4)
+
+    async def soon(client: Client) -> list[Reply]:
+        return await asyncio.wait_for(asyncio.gather(*map(client.complete, those)), 20)
+
+    with Client(backend) as client:
+        assert right(asyncio.run(soon(client)), those)
+
+
+def test_a_server_that_takes_no_schema_still_answers_each_item() -> None:
+    """Packed prompts are rejected, and no run halts for it: the items are asked about alone."""
+
+    def answer(call: Call) -> Reply | Exception:
+        if call.schema is not None:
+            return RejectedError("400: no response_format")
+        return Reply(answer_to(call.messages[-1].content), Usage(5, 0, 5))
+
+    backend, those = Scripted(answer=answer, price=Cheap()), calls(16)
+    with Client(backend) as client:
+        assert right(asked(client, those), those)
+    assert len(backend.calls) < 16 + 10
+
+
+def test_runs_do_not_share_a_prompt() -> None:
+    """Each pays for its own, and one that halts stops no other."""
+    backend = model(dict)
+    mine, theirs = calls(4, 8), [replace(call, tags=replace(call.tags, run="other")) for call in calls(8, 8)[4:]]
+    with Client(backend) as client:
+        assert right(asked(client, [*mine, *theirs]), [*mine, *theirs])
+        assert {row.key: row.totals.calls for row in client.ledger.rows("run")} == {"r": 1, "other": 1}
+
+
+def test_what_packed_prompts_gave_up_is_all_in_the_ledger() -> None:
+    """Summed by the name of the section."""
+    those = [replace(call, given_up=(GivenUp("history", 10, 5),)) for call in calls(4, 4)]
+    with Client(model(dict)) as client:
+        asked(client, those)
+        assert client.ledger.given_up() == [GivenUp("history", 40, 20)]

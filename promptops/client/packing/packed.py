@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 
+from promptops.backends.batch import Batched
 from promptops.client.packing.pace import Pace
 from promptops.client.packing.prompt import PER_ANSWER, answers, ids_of, joined, shared
 from promptops.client.packing.queue import Item, Queue
@@ -19,6 +20,7 @@ from promptops.client.wrappers import Complete, contents_tokens
 from promptops.errors import BudgetError, CallError, PromptopsError, RefusedError, RejectedError, WindowError
 from promptops.prices import FREE
 from promptops.store import Packings
+from promptops.tools import about_tools
 from promptops.types import Backend, Call, Reply
 
 DEPTH = 3
@@ -88,7 +90,7 @@ class Packed:
     async def _ask(self, items: Sequence[Item], depth: int) -> None:
         try:
             await (self._alone(items[0]) if len(items) == 1 else self._together(items, depth))
-        except (PromptopsError, asyncio.CancelledError) as failure:
+        except (Exception, asyncio.CancelledError) as failure:  # noqa: BLE001 - whatever it is, somebody waits for each
             for item in items:
                 _fail(item, failure)
 
@@ -108,6 +110,7 @@ class Packed:
             reply = await self._inner(joined([item.call for item in items], ids))
         except _DIVIDED as failure:
             self._paid_for_nothing(items[0].call, failure)
+            self._pace(items[0].call).incomplete(len(items))
             self._again(items, depth)
             return
         finally:
@@ -153,7 +156,9 @@ class Packed:
 
 def may_be_packed(call: Call, backend: Backend) -> bool:
     """Whether a call may share a prompt: it says so, is small, has instructions of its own and is asked plainly."""
-    if call.pack is None or call.schema is not None or call.listener is not None or call.take or call.tools:
+    if call.pack is None or call.schema is not None or call.listener is not None or call.take or about_tools(call):
+        return False
+    if isinstance(backend, Batched):  # which takes all that wait at once; packing would make many batches of them
         return False
     if backend.price is FREE or backend.window is None or len(call.messages) < 2:
         return False
@@ -173,7 +178,7 @@ def _ends(task: asyncio.Task[None], items: Sequence[Item]) -> Callable[[asyncio.
 def _fail(item: Item, failure: BaseException) -> None:
     if item.reply.done():
         return
-    if isinstance(failure, PromptopsError):
+    if isinstance(failure, Exception):
         item.reply.set_exception(failure)
     else:
         item.reply.cancel()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from promptops.types import Call
+from promptops.types import Call, GivenUp
 
 if TYPE_CHECKING:
     from promptops.prompts.template import Template
@@ -26,7 +26,8 @@ _TITLE = "packed answers"
 
 def shared(call: Call) -> tuple[object, ...]:
     """What calls have in common that can be asked together: everything but the last message and the limit."""
-    return call.messages[:-1], call.sampling, call.tags.chain, call.tags.step, call.tags.template
+    tags = call.tags
+    return call.messages[:-1], call.sampling, tags.run, tags.chain, tags.step, tags.template
 
 
 def joined(calls: Sequence[Call], ids: Sequence[str]) -> Call:
@@ -45,8 +46,19 @@ def joined(calls: Sequence[Call], ids: Sequence[str]) -> Call:
         expected_output_tokens=sum(_expected(call) + PER_ANSWER for call in calls),
         schema=_schema(ids),
         pack=None,
+        items=len(calls),
+        given_up=_given_up(calls),
         tags=replace(first.tags, document=documents.pop() if len(documents) == 1 else "(packed)"),
     )
+
+
+def _given_up(calls: Sequence[Call]) -> tuple[GivenUp, ...]:
+    """What was left out of all of them, by the name of the section."""
+    sums: dict[str, tuple[int, int]] = {}
+    for part in (part for call in calls for part in call.given_up):
+        before, after = sums.get(part.name, (0, 0))
+        sums[part.name] = before + part.before, after + part.after
+    return tuple(GivenUp(name, *sizes) for name, sizes in sums.items())
 
 
 def ids_of(calls: Sequence[Call]) -> list[str]:
@@ -96,7 +108,7 @@ def _entries(text: str) -> Iterator[dict[str, Any]]:
     while match := _ENTRY.search(text, position):
         try:
             entry, position = decoder.raw_decode(text, match.start())
-        except ValueError:
+        except (ValueError, RecursionError):
             position = match.end()
             continue
         yield entry
