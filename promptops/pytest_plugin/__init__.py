@@ -50,6 +50,19 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse folders that are not there and a lock that is not valid, before any test runs."""
+    config = session.config
+    for folder in config.getini("promptops_templates"):
+        if not (config.rootpath / folder).is_dir():
+            raise pytest.UsageError(f"promptops_templates names {folder!r}, and there is no such folder")
+    if config.getini("promptops_templates"):
+        from promptops.pytest_plugin.lock import locking
+
+        locking(config)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Templates in the folders of ``promptops_templates``."""
     if file_path.suffix != ".j2" or not parent.config.getini("promptops_templates"):
@@ -153,9 +166,14 @@ def scripted_backend() -> type[Scripted]:
 
 
 @pytest.fixture
-def fake_openai() -> Iterator[FakeOpenAI]:
-    """A provider on loopback that speaks the API, with faults on demand; see ``promptops.testing``."""
-    from promptops.testing import FakeOpenAI
+def fake_openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOpenAI]:
+    """A provider on loopback that speaks the API, with faults on demand; see ``promptops.testing``.
+
+    ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` lead to it, so ``po.connect("openai:…")`` needs no more.
+    """
+    from promptops.testing import KEY, FakeOpenAI
 
     with FakeOpenAI() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
         yield server

@@ -155,10 +155,9 @@ def test_a_fake_provider_is_there_for_users_tests(run: Run) -> None:
     ran = run("""
 import promptops as po
 
-def test_it(fake_openai, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+def test_it(fake_openai):
     fake_openai.fail("500")
-    with po.connect("openai:gpt-4o-mini", base_url=fake_openai.base_url) as client:
+    with po.connect("openai:gpt-4o-mini") as client:
         assert po.run("summarize", [po.Source("a", text="A river.")], client).status == "ok"
     assert len(fake_openai.requests) == 2
 """)
@@ -257,3 +256,18 @@ def test_it():
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_folder_of_templates_that_is_not_there_is_refused(run: Run) -> None:
+    """A misspelt one would turn every check off."""
+    ran = run("def test_it(): pass", ini="promptops_templates = promptz\n")
+    assert ran.status == 4
+    assert "promptops_templates names 'promptz', and there is no such folder" in ran.out
+
+
+def test_a_broken_lock_is_one_line(run: Run, template: Callable[[str], None], tmp_path: Path) -> None:
+    """Not one for every template."""
+    (tmp_path / "promptops.lock").write_text("prompts: [")
+    ran = run("def test_it(): pass", ini=INI)
+    assert ran.status == 4
+    assert ran.out.count("promptops.lock:1: not valid YAML") == 1
