@@ -70,7 +70,7 @@ class Batched:
             return await future
         except asyncio.CancelledError:
             if not waiting.sent:
-                self._table.unsent(waiting.attempt)
+                self._table.unsent([waiting.attempt])
             raise
 
     def preparing(self) -> AbstractContextManager[None]:

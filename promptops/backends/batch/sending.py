@@ -107,7 +107,7 @@ class Sending:
             stored = self._replies.get(key)
             if stored is not None:
                 waiting = group.pop(key)
-                self._table.unsent(waiting.attempt)
+                self._table.unsent([waiting.attempt])
                 waiting.answer(replace(stored, usage=Usage()))
 
     def _parts(self, group: Group) -> Iterator[Group]:
