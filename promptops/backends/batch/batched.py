@@ -69,7 +69,7 @@ class Batched:
         try:
             return await future
         except asyncio.CancelledError:
-            if not waiting.sent:
+            if not waiting.claimed:
                 self._table.unsent([waiting.attempt])
             raise
 
