@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptops.backends import wire
+from promptops.backends.completion import _text
 from promptops.types import Call, Reply
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Assembled:
         self.finish: str | None = None
         self._message: dict[str, list[str]] = {}
         self._tools: dict[int, dict[str, str]] = {}
+        self._slot = 0
 
     def add(self, chunk: Mapping[str, Any]) -> str:
         """Take one chunk; returns the next characters of the answer, often ``""``."""
@@ -81,19 +83,19 @@ class Assembled:
 
     def _said(self, delta: Mapping[str, Any]) -> str:
         for name in ("content", "refusal", "reasoning_content", "reasoning"):
-            if isinstance(delta.get(name), str):
-                self._message.setdefault(name, []).append(delta[name])
+            if isinstance(delta.get(name), str | list):
+                self._message.setdefault(name, []).append(_text(delta[name]))
         given = delta.get("tool_calls")
-        for place, part in enumerate(given if isinstance(given, list) else ()):
+        parts = given if isinstance(given, list) else []
+        for place, part in enumerate(parts):
             if isinstance(part, Mapping):
-                self._asked(part, place)
-        content = delta.get("content")
-        return content if isinstance(content, str) else ""
+                self._asked(part, place if len(parts) > 1 else self._slot)
+        return _text(delta.get("content"))
 
     def _asked(self, part: Mapping[str, Any], place: int) -> None:
         """A part of a tool call: its id and name come once, its arguments in pieces."""
-        index = part.get("index")
-        tool = self._tools.setdefault(index if isinstance(index, int) else place, {})
+        self._slot = self._slot_of(part, place)
+        tool = self._tools.setdefault(self._slot, {})
         function = part.get("function")
         about = function if isinstance(function, Mapping) else {}
         for name, said in (("id", part.get("id")), ("name", about.get("name"))):
@@ -101,6 +103,16 @@ class Assembled:
                 tool[name] = said
         if isinstance(about.get("arguments"), str):
             tool["arguments"] = tool.get("arguments", "") + about["arguments"]
+
+    def _slot_of(self, part: Mapping[str, Any], place: int) -> int:
+        """Which tool call it is a part of: the one of its index, else of its id, which may be new, else ``place``."""
+        index, said = part.get("index"), part.get("id")
+        if isinstance(index, int):
+            return index
+        if not isinstance(said, str) or not said:
+            return place
+        known = (slot for slot, tool in self._tools.items() if tool.get("id") == said)
+        return next(known, max(self._tools, default=-1) + 1)
 
     def whole(self) -> dict[str, Any]:
         """The answer as one body; without choices where nothing was said."""

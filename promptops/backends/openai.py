@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from promptops.backends import transport, wire
 from promptops.backends.completion import PER_MESSAGE, Reader, request
 from promptops.backends.events import STREAM, Streamed, is_stream
 from promptops.backends.limits import read_limits
+from promptops.backends.verdicts import retry_after
 from promptops.errors import AccessError, CallError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from openai import AsyncOpenAI
 
@@ -109,7 +111,8 @@ class OpenAI:
             async with door.asked(self._body(call), seconds) as response:
                 if call.listener is not None and is_stream(response):
                     self._heard = True
-                    return _limited(await Streamed(self._reader, call, hide).read(response), response.headers)
+                    with _limits_named(response.headers):
+                        return _limited(await Streamed(self._reader, call, hide).read(response), response.headers)
                 content = await response.read()
         except (CallError, *wire.BUGS):
             raise
@@ -118,7 +121,8 @@ class OpenAI:
         self._heard = True
         if response.status >= 300:
             raise wire.of_answer(self._place, response.status, response.headers, content, hide)
-        reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
+        with _limits_named(response.headers):
+            reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
         return _limited(reply, response.headers)
 
     async def client(self) -> AsyncOpenAI:
@@ -157,6 +161,19 @@ class OpenAI:
             raise AccessError(f"{self._place}: no key; set OPENAI_API_KEY (or OPENAI_BASE_URL, where none is needed)")
         if not (self._key.isascii() and self._key.isprintable()):
             raise AccessError(f"{self._place}: the key holds characters that no key has; set OPENAI_API_KEY anew")
+
+
+@contextmanager
+def _limits_named(headers: Mapping[str, str]) -> Iterator[None]:
+    """What the headers say of rate limits goes with the error of an answer with status 200 that is no reply."""
+    try:
+        yield
+    except CallError as error:
+        if error.limits is None:
+            error.limits = read_limits(headers)
+        if error.retry_after is None:
+            error.retry_after = retry_after(headers)
+        raise
 
 
 def _limited(reply: Reply, headers: Mapping[str, str]) -> Reply:

@@ -9,7 +9,7 @@ claims it first.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from uuid import uuid4
@@ -19,6 +19,7 @@ from promptops.store.database import Database
 FORGOTTEN = 30 * 86_400.0
 """Seconds after which a provider has deleted a batch's files, so that there is nothing left to wait for."""
 
+_Work = tuple[str, Sequence[Sequence[object]]]
 _AT_ONCE = 500
 _COUNTED = "('sent', 'possibly_billed', 'ok')"
 
@@ -102,7 +103,7 @@ class Batches:
         """
         earlier = "(SELECT attempt FROM batch_calls WHERE key = ? AND attempt != ?)"
         self._database.execute_all(
-            (f"DELETE FROM attempts WHERE id IN {earlier} AND status IN {_COUNTED}", attempts),  # noqa: S608 - ours
+            *_taken_back(earlier, _COUNTED, attempts),
             ("UPDATE batch_calls SET attempt = ? WHERE key = ?", [(row, key) for key, row in attempts]),
         )
         still = self._keys(token)
@@ -133,14 +134,13 @@ class Batches:
 
     def never_sent(self, token: str) -> None:
         """It never reached the provider: its attempts cost nothing, and its calls are free to be claimed."""
-        earlier = "(SELECT attempt FROM batch_calls WHERE token = ?)"
-        statement = f"DELETE FROM attempts WHERE id IN {earlier} AND status = 'sent'"  # noqa: S608 - ours
-        self._database.execute(statement, (token,))
+        rows = self._database.query("SELECT attempt FROM batch_calls WHERE token = ?", (token,))
+        self._database.execute_all(*_taken_back("?", "('sent')", rows))
         self.forget(token)
 
-    def unsent(self, attempt: int) -> None:
-        """An attempt ended before it was sent."""
-        self._database.execute("DELETE FROM attempts WHERE id = ? AND status = 'waiting'", (attempt,))
+    def unsent(self, attempts: Iterable[int]) -> None:
+        """They ended before they were sent."""
+        self._database.execute_all(*_taken_back("?", "('waiting', 'sent')", [(row,) for row in attempts]))
 
     def purge(self) -> None:
         """Drop what a killed process left: calls whose replies are kept, and batches too old to be had."""
@@ -149,7 +149,9 @@ class Batches:
             "DELETE FROM batch_calls WHERE EXISTS (SELECT 1 FROM replies r JOIN batches b"
             " ON b.token = batch_calls.token WHERE r.key = batch_calls.key AND r.created >= b.created)"
         )
-        self._database.execute("DELETE FROM attempts WHERE status = 'waiting' AND at < ?", (old,))
+        last = "(SELECT max(id) FROM attempts)"  # must stay, or its id would be given again
+        statement = f"DELETE FROM attempts WHERE status = 'waiting' AND at < ? AND id < {last}"  # noqa: S608 - ours
+        self._database.execute(statement, (old,))
         self._database.execute(
             "DELETE FROM batch_calls WHERE token IN (SELECT token FROM batches WHERE created < ?)", (old,)
         )
@@ -158,3 +160,16 @@ class Batches:
             " (SELECT 1 FROM batch_calls c WHERE c.token = batches.token))",
             (old,),
         )
+
+
+def _taken_back(which: str, statuses: str, rows: Sequence[Sequence[object]]) -> Iterator[_Work]:
+    """Statements that take attempts out of all sums, one for each of ``rows``.
+
+    Such a row gets an id that nobody knows, so that nobody completes it. It is not deleted, since SQLite would give
+    the id to the next attempt.
+    """
+    where = f"WHERE id = {which} AND status IN {statuses}"
+    yield f"DELETE FROM given_up WHERE attempt IN (SELECT id FROM attempts {where})", rows  # noqa: S608 - ours
+    zeros = "calls = 0, input = 0, cached = 0, output = 0, reasoning = 0, picodollars = 0"
+    anew = "id = (SELECT max(id) + 1 FROM attempts), status = 'waiting'"
+    yield f"UPDATE attempts SET {anew}, {zeros} {where}", rows  # noqa: S608 - ours

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptops.backends.batch import Batched, gathering, lines, sending
+from promptops.backends.batch import Batched, gathering, lines, provider, sending
 from promptops.backends.batch.sending import Pauses
 from promptops.backends.openai import OpenAI
 from promptops.budget import Budget
@@ -415,6 +415,38 @@ def test_a_run_stopped_before_anything_was_sent_costs_nothing(connect: Connect) 
     client = connect(quiet=3_600.0)
     asyncio.run(stopped(client, asked(3), lambda: attempts(client)))
     assert (possibly(client), known(client).calls) == (0, 0)
+
+
+@pytest.mark.parametrize("status", [None, 400])
+def test_a_call_given_up_during_the_upload_is_in_the_ledger(
+    status: int | None, connect: Connect, fake_openai: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent all the same, unless the provider refuses the upload."""
+    client, reached = connect(), asyncio.Event()
+    upload = provider.Provider.upload
+
+    async def slow(self: provider.Provider, file: IO[bytes]) -> str:
+        reached.set()
+        await asyncio.sleep(0.2)
+        return await upload(self, file)
+
+    async def work() -> list[Outcome]:
+        going = [asyncio.ensure_future(client.complete(call)) for call in asked(2)]
+        await reached.wait()
+        going[0].cancel()
+        outcomes = await asyncio.gather(*going, return_exceptions=True)
+        await client.aclose()
+        return outcomes
+
+    monkeypatch.setattr(provider.Provider, "upload", slow)
+    fake_openai.batches.broken["upload"] = [status] if status else []
+    asyncio.run(work())
+    assert sizes(fake_openai) == ([] if status else [2])
+    assert (known(client).calls, possibly(client)) == ((0, 0) if status else (1, 1))
+    monkeypatch.undo()
+    assert None not in texts(send(connect(), asked(2)))
+    assert (known(client).calls, possibly(client)) == (2, 0)
+    assert known(client).input_tokens == fake_openai.billed["input_tokens"]
 
 
 @pytest.mark.parametrize("status", [500, 502])

@@ -38,10 +38,20 @@ from promptops.errors import (
 )
 from promptops.testing import KEY, MODEL, Answer, FakeOpenAI, Fault
 from promptops.tokens import counter
-from promptops.types import Backend, Call, Message, Reply, Sampling, Usage
+from promptops.types import Allowance, Backend, Call, Limits, Listener, Message, Reply, Sampling, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 TEXT = "Rivers carry sediment to the sea, and 강은 흙을 바다로 나른다. " * 8
+
+
+class Deaf:
+    """A listener that does nothing with what it hears."""
+
+    def piece(self, text: str) -> None:
+        """The next characters."""
+
+    def again(self) -> None:
+        """The answer begins anew."""
 
 
 def backend(server: FakeOpenAI, **options: Any) -> OpenAI:
@@ -360,6 +370,17 @@ def test_a_refusal_that_was_billed_carries_its_usage(fake_openai: FakeOpenAI, fa
     error = failure(backend(fake_openai))
     seen = fake_openai.requests[0]
     assert error.usage == Usage(seen.input_tokens, 0, seen.output_tokens)
+
+
+@pytest.mark.parametrize("listener", [None, Deaf()], ids=["whole", "streamed"])
+@pytest.mark.parametrize("fault", ["refusal", "malformed", "error200"])
+def test_a_200_that_is_no_reply_names_its_limits(fault: str, listener: Listener | None) -> None:
+    """In its headers, as any other answer does."""
+    named = {"x-ratelimit-limit-requests": "5", "x-ratelimit-remaining-requests": "0", "retry-after": "60"}
+    with FakeOpenAI(headers=named) as server:
+        server.fail(fault)
+        error = failure(backend(server), call(listener=listener))
+    assert (error.limits, error.retry_after) == (Limits(Allowance(5, 0, None)), 60)
 
 
 def test_a_quota_error_inside_a_200(fake_openai: FakeOpenAI) -> None:

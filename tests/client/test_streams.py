@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -13,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import promptops as po
-from promptops.backends.events import Events
+from promptops.backends.events import Assembled, Events
 from promptops.backends.openai import OpenAI
 from promptops.client.verdict import Patience
 from promptops.errors import AccessError, CallError, RefusedError, TransientError
 from promptops.store import Database, Ledger
 from promptops.testing import KEY, Answer, FakeOpenAI, Fault
 from promptops.tokens import counter
+from promptops.tools import asked
 from promptops.types import Call, Message
 
 COUNTER = counter(tokenizer="o200k_base")
@@ -254,6 +256,40 @@ def test_a_stream_raises_what_the_call_raises(fake_openai: FakeOpenAI) -> None:
 
     with pytest.raises(CallError, match="no access"):
         asyncio.run(go())
+
+
+def assembled(*deltas: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """What is heard of an answer, and its message."""
+    stream = Assembled()
+    heard = "".join(stream.add({"choices": [{"delta": delta}]}) for delta in deltas)
+    return heard, stream.whole()["choices"][0]["message"]
+
+
+def part(arguments: str, name: str | None = None, **more: Any) -> dict[str, Any]:
+    return {**more, "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [[part("{1", "one", id="a")], [part("}")], [part("{2", "two", id="b")], [part("}")]],
+        [[part("{1", "one", id="a")], [part("{2", "two", id="b")], [part("}", id="a")], [part("}", id="b")]],
+        [[part("{1}", "one", id="a"), part("{2}", "two", id="b")]],
+        [[part("{1", "one", id="a"), part("{2", "two", id="b")], [part("}"), part("}")]],
+        [[part("{1}", "one", id="a", index=0)], [part("{2", "two", id="b", index=1)], [part("}", index=1)]],
+    ],
+)
+def test_tools_asked_for_in_pieces_are_kept_apart(chunks: list[list[dict[str, Any]]]) -> None:
+    """By their index, or by their ids where the server sends none."""
+    _, message = assembled(*({"tool_calls": chunk} for chunk in chunks))
+    assert asked(message) == (po.ToolCall("a", "one", "{1}"), po.ToolCall("b", "two", "{2}"))
+
+
+def test_a_streamed_answer_in_parts_is_one_text() -> None:
+    """As it is where the answer comes whole."""
+    said, rest = {"content": [{"type": "text", "text": "Hello"}]}, {"content": " there"}
+    heard, message = assembled(said, rest)
+    assert heard == message["content"] == "Hello there"
 
 
 @given(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptops.store import Batches, Database, Ledger, Replies
 from promptops.store.batches import FORGOTTEN
-from promptops.types import Reply, Tags, Usage
+from promptops.types import GivenUp, Reply, Tags, Usage
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def sent(database: Database) -> int:
 
 
 def attempts(database: Database) -> list[int]:
-    return [row for (row,) in database.query("SELECT id FROM attempts ORDER BY id")]
+    """Those that count."""
+    return [row for (row,) in database.query("SELECT id FROM attempts WHERE status != 'waiting' ORDER BY id")]
 
 
 def test_a_call_is_claimed_by_the_first(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_an_attempt_that_waits_to_be_sent_is_in_no_sum(database: Database) -> No
     assert [one.possibly_billed for one in ledger.rows("run")] == [True]
     gone = sent(database)
     table.wait(gone)
-    table.unsent(gone)
+    table.unsent([gone])
     assert attempts(database) == [row]
 
 
@@ -102,6 +103,28 @@ def test_what_never_reached_the_provider_cost_nothing(database: Database) -> Non
     table.never_sent(token)
     assert attempts(database) == [settled]
     assert table.find([b"a", b"b"]) == {}
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_the_row_of_an_unsent_attempt_is_nobody_elses(database: Database, *, purged: bool) -> None:
+    """The next attempt has another, with what it gave up; and whoever takes up the batch leaves it alone."""
+    table, ledger = Batches(database), Ledger(database)
+    parts = (GivenUp("context", 100, 50),)
+    gone = ledger.sent(Tags(run="run"), "m", Usage(10, 0, 5), None, parts)
+    table.wait(gone)
+    token, _ = table.claim([(b"a", gone)], anew=False)
+    table.unsent([gone])
+    ledger.answered(gone, Usage(7, 0, 7), None, 0.1, None)
+    assert (ledger.rows("run"), ledger.given_up()) == ([], [])
+    if purged:
+        database.execute("UPDATE attempts SET at = at - ?", (FORGOTTEN + 1,))
+        table.purge()
+        token, _ = table.claim([(b"a", gone)], anew=False)
+    paid = ledger.sent(Tags(run="run"), "m", Usage(10, 0, 5), None, parts)
+    ledger.answered(paid, Usage(90, 0, 9), None, 0.1, None)
+    table.adopt(token, [(b"a", sent(database))])
+    assert ledger.given_up() == list(parts)
+    assert [one.totals.input_tokens for one in ledger.rows("run") if not one.possibly_billed] == [90]
 
 
 def test_leftovers_of_the_dead_are_purged(database: Database) -> None:

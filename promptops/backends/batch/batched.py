@@ -69,8 +69,8 @@ class Batched:
         try:
             return await future
         except asyncio.CancelledError:
-            if not waiting.sent:
-                self._table.unsent(waiting.attempt)
+            if not waiting.claimed:
+                self._table.unsent([waiting.attempt])
             raise
 
     def preparing(self) -> AbstractContextManager[None]:

@@ -28,13 +28,22 @@ _MOST_LATE = 5
 
 @dataclass(slots=True)
 class Waiting:
-    """A call that waits, with the ledger's row of its attempt; ``sent`` once it may be at the provider."""
+    """A call that waits, with the ledger's row of its attempt.
+
+    ``claimed`` once it will be sent even if nobody waits any more, ``sent`` once it may be at the provider.
+    """
 
     key: bytes
     call: Call
     attempt: int
     replies: list[asyncio.Future[Reply]] = field(default_factory=list)
+    claimed: bool = False
     sent: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return all(reply.done() for reply in self.replies)
 
     def answer(self, reply: Reply) -> None:
         """Hand on the reply."""
@@ -135,6 +144,6 @@ class Gathering:
     def _flush(self) -> None:
         self._still()
         group, self._waiting = self._waiting, {}
-        asked = {key: one for key, one in group.items() if not all(reply.done() for reply in one.replies)}
+        asked = {key: one for key, one in group.items() if not one.given_up}
         if asked:
             self._ready(asked)

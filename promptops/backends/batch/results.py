@@ -66,7 +66,7 @@ class Results:
         if isinstance(result, CallError):
             self._table.failed(token, [waiting.key])
             waiting.fail(result)
-        else:
+        elif not waiting.given_up:  # else it goes on waiting for whoever asks again
             self._answered.append((token, waiting.key, waiting.attempt))
             waiting.answer(result)
         await asyncio.sleep(0)  # the reply is kept before the next is read

@@ -107,7 +107,7 @@ class Sending:
             stored = self._replies.get(key)
             if stored is not None:
                 waiting = group.pop(key)
-                self._table.unsent(waiting.attempt)
+                self._table.unsent([waiting.attempt])
                 waiting.answer(replace(stored, usage=Usage()))
 
     def _parts(self, group: Group) -> Iterator[Group]:
@@ -130,6 +130,9 @@ class Sending:
 
     async def _sent(self, group: Group) -> None:
         """Claim, upload, begin and wait."""
+        self._without_given_up(group)
+        if not group:
+            return
         claims = [(key, waiting.attempt) for key, waiting in group.items()]
         token, mine = self._table.claim(claims, anew=self._anew)
         others = {key: group.pop(key) for key in set(group) - mine}
@@ -137,6 +140,8 @@ class Sending:
             self.send(others)
         if not group:
             return
+        for waiting in group.values():
+            waiting.claimed = True
         begun = False
         try:
             async with self._alive(token):
@@ -153,20 +158,30 @@ class Sending:
                 self._table.submitted(token, state.id)
         except (CallError, asyncio.CancelledError) as error:
             status = getattr(error, "status", None)
-            self._unsubmitted(token, status, begun=begun)
-            if begun or status != 413 or len(group) == 1:
+            if self._unsubmitted(token, status, begun=begun):
+                self._without_given_up(group)
+            if begun or status != 413 or len(group) <= 1:
                 raise
             await self._in_halves(group)  # a server or a proxy that takes smaller files
             return
         await self._ended(group, token, state, list(group))
 
-    def _unsubmitted(self, token: str, status: int | None, *, begun: bool) -> None:
-        """A batch whose making was refused is none; one whose making was cut off may be, and is looked for."""
+    def _without_given_up(self, group: Group) -> None:
+        """Drop the calls that nobody waits for any more, while they can have cost nothing."""
+        dropped = [group.pop(key) for key in list(group) if group[key].given_up]
+        self._table.unsent(waiting.attempt for waiting in dropped)
+
+    def _unsubmitted(self, token: str, status: int | None, *, begun: bool) -> bool:
+        """A batch whose making was refused is none; one whose making was cut off may be, and is looked for.
+
+        Returns whether it is none.
+        """
         refused = status is not None and 400 <= status < 500
         if begun and not refused:
             self._table.release(token)
-        else:
-            self._table.forget(token)
+            return False
+        self._table.forget(token)
+        return True
 
     async def _uploaded(self, group: Group) -> str:
         with tempfile.TemporaryFile() as file:
@@ -200,10 +215,11 @@ class Sending:
             self._table.never_sent(token)
             await self._sorted(group)
             return
+        self._without_given_up(group)
         still = self._table.adopt(token, [(key, waiting.attempt) for key, waiting in group.items()])
         await self._sorted({key: group.pop(key) for key in set(group) - still})
         for waiting in group.values():
-            waiting.sent = True
+            waiting.claimed = waiting.sent = True
         if group:
             await self._ended(group, token, state, ())
 
