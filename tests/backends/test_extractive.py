@@ -81,6 +81,8 @@ def test_the_token_limit_is_never_passed(tokens: int, text: str, wish: str) -> N
     assert reply.usage.output_tokens <= tokens
     cut = reply.text.endswith("…") and count_words(reply.text) != 30
     nothing_fits = not reply.text and any(character.isalpha() for character in text)
+    if reply.text.endswith("…") and not cut and reply.usage.output_tokens == tokens:
+        return  # the asked words and the limit end at the same place, so either may be said
     assert reply.finish == ("length" if cut or nothing_fits else "stop")
 
 
