@@ -179,8 +179,8 @@ class Client:
             complete = Prefixed(complete, backend).complete
         complete = Sized(complete, backend, self.overhead).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
-        complete = Coalesced(complete, identity, self._going).complete
         complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
+        complete = Coalesced(complete, identity, self._going).complete
         return Told(complete).complete
 
     def _heard(self, tags: Tags, totals: Totals) -> None:

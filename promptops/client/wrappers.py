@@ -1,6 +1,6 @@
 """The outer wrappers: what happens to a call once, outermost first.
 
-``Told`` (see ``streams``) → ``Stored`` → ``Coalesced`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the
+``Told`` (see ``streams``) → ``Coalesced`` → ``Stored`` → ``Packed`` → ``Sized`` → ``Prefixed`` → ``Halting`` → the
 attempts (see ``attempts``).
 """
 

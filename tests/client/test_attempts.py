@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -258,3 +259,25 @@ def test_a_listener_that_fails_costs_nobody_a_reply(caplog: pytest.LogCaptureFix
         (row,) = client.ledger.rows("run")
     assert row.possibly_billed is False
     assert "a listener of the client failed" in caplog.text
+
+
+def test_threads_of_one_client_pay_once_for_equal_calls() -> None:
+    """Whichever asks while another's answer is on its way into the store."""
+
+    class Slow(Scripted):
+        async def complete(self, call: Call) -> Reply:
+            await asyncio.sleep(0.001)
+            return await super().complete(call)
+
+    backend = Slow(answer=lambda _: "said")
+    with Client(backend) as client:
+
+        async def all_of() -> None:
+            await asyncio.gather(*(client.complete(ask(str(number))) for number in range(30)))
+
+        threads = [threading.Thread(target=lambda: asyncio.run(all_of())) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert len(backend.calls) == 30
