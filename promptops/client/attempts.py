@@ -144,6 +144,22 @@ class Admitted:
         return reply
 
 
+class Unhalted:
+    """Sends nothing of a run that has halted while its attempt waited, where no admission looks."""
+
+    def __init__(self, inner: Complete, halt: Halt) -> None:
+        self._inner = inner
+        self._halt = halt
+
+    async def complete(self, call: Call) -> Reply:
+        """The reply, or the error that stopped the run."""
+        try:
+            self._halt.check(call)
+        except CallError as error:
+            raise error.held() from error
+        return await self._inner(call)
+
+
 @dataclass(slots=True)
 class Metered:
     """Writes a ledger row for every attempt, and tells whoever listens what it took."""

@@ -16,7 +16,7 @@ from promptops.backends.batch import Batched
 from promptops.backends.spec import checked
 from promptops.budget import Budget
 from promptops.client.admission import admission
-from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried
+from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried, Unhalted
 from promptops.client.packing import Packed, split_among
 from promptops.client.prefixes import Prefixed
 from promptops.client.size import PromptSize, size
@@ -168,7 +168,9 @@ class Client:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
         complete: Complete = Metered(backend, self.ledger, self._heard).complete
-        if not isinstance(backend, Batched):  # which keeps to its provider's limits, and must see all that wait
+        if isinstance(backend, Batched):  # which keeps to its provider's limits, and must see all that wait
+            complete = Unhalted(complete, halt).complete
+        else:
             line = self._line = self._line or Line(self.concurrency, growing=self._growing)
             complete = Admitted(complete, self._admission, line, halt, self._patience).complete
         complete = Budgeted(complete, backend, self.budget).complete

@@ -31,7 +31,7 @@ from promptops.errors import (
     ThrottledError,
 )
 from promptops.store import Batches, Database, key
-from promptops.testing import KEY, End, FakeOpenAI
+from promptops.testing import KEY, MODEL, End, FakeOpenAI
 from promptops.tokens import counter
 from promptops.types import Call, Message, Reply, Tags, Totals
 
@@ -602,3 +602,24 @@ def test_whatever_happens_every_call_is_settled_and_the_ledger_is_the_bill(
     assert sum(row[1] for row in rows) == billed["input_tokens"]
     assert sum(row[2] for row in rows) == billed["output_tokens"]
     assert not [row for row in rows if row[3] in ("sent", "possibly_billed")]
+
+
+def test_a_run_without_credit_sends_no_further_batch() -> None:
+    """What waited for the budget meanwhile is held back, and costs nothing."""
+    with FakeOpenAI() as server:
+        server.fail(*["quota"] * 10)
+        database = Database()
+        inner = OpenAI(MODEL, base_url=server.base_url, api_key=KEY, counter=counter(MODEL))
+        batched = Batched(inner, database, quiet=0.1, pauses=Pauses(first=0.05))
+        client = Client(batched, database, budget=Budget(max_tokens=100))
+        calls = [Call((Message("user", f"number {n}"),), 20, tags=Tags(run="run")) for n in range(6)]
+
+        async def all_of() -> list[Reply | BaseException]:
+            found = await asyncio.gather(*map(client.complete, calls), return_exceptions=True)
+            await client.aclose()
+            return found
+
+        found = asyncio.run(all_of())
+        client.close()
+        assert {type(one) for one in found} == {QuotaError}
+        assert len(server.batches.made) == 1
