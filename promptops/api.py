@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -17,15 +17,16 @@ from promptops.backends.batch import Batched, batch_price
 from promptops.backends.spec import Options, backend, checked, with_batches
 from promptops.backends.verdicts import duration
 from promptops.budget import Budget
+from promptops.chains import Chain
 from promptops.client import Client
 from promptops.drivers import difference as comparing
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as running
 from promptops.drivers.difference import Difference
-from promptops.drivers.estimate import Estimate, Job
+from promptops.drivers.estimate import Estimate
+from promptops.drivers.job import Job
 from promptops.drivers.run import Result
-from promptops.errors import PriceError, UsageError, WindowError
-from promptops.plans.spec import Model
+from promptops.errors import NotFoundError, PriceError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.template import Template
 from promptops.store import Database
@@ -90,20 +91,44 @@ def connect(
     return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh, rpm=rpm, tpm=tpm)
 
 
-def job(chain: str, paths: Paths, model: Backend, settings: dict[str, Any]) -> Job:
-    """One chain over some documents by one backend.
+def job(
+    chain: str,
+    paths: Paths,
+    model: Backend,
+    settings: dict[str, Any],
+    models: Mapping[str, str | Backend] | None = None,
+) -> Job:
+    """One chain over some documents by one backend, and by those that ``models`` or the chain name for single steps.
 
-    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where the model's window is unknown,
+    Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where a model's window is unknown,
     ``UsageError`` where it is an embedding model.
     """
     loaded = chains.load(chain)
-    if not getattr(model, "answers", True):
-        raise UsageError(f"{model.name} is an embedding model: it gives vectors (po.embed) and no answers")
-    if model.window is None:
-        raise WindowError(f"the window of {model.name} is not known; say it in tokens with --window N (window=N)")
-    measures = Model(model.counter, model.window, model.overhead, model.reasoning)
     loaded.settings.updated(settings)
-    return Job(loaded, _sources(paths), model, measures, settings)
+    planned = Job(loaded, _sources(paths), model, settings, _others(loaded, model, models or {}))
+    planned.models()
+    return planned
+
+
+def _others(chain: Chain, model: Backend, models: Mapping[str, str | Backend]) -> dict[str, Backend]:
+    """The backends of the steps with a model of their own; with batches where ``model`` has them."""
+    for step in models:
+        if step not in chain.steps:
+            raise NotFoundError(f"chain {chain.name} has no step {step!r} (steps: {', '.join(chain.steps)})")
+    named = {name: models.get(name, step.model) for name, step in chain.steps.items()}
+    return {name: _beside(model, asked) for name, asked in named.items() if asked is not None}
+
+
+def _beside(model: Backend, asked: str | Backend) -> Backend:
+    """Another model for the same job: of the same server where ``model`` has one, and through its batches."""
+    if isinstance(model, Batched):
+        return model.beside(with_batches(_beside(model.inner, asked)))
+    kind, _, name = asked.partition(":") if isinstance(asked, str) else ("", "", "")
+    serving = getattr(model, "serving", None)
+    if kind == "openai" and name and serving is not None:
+        served: Backend = serving(name)
+        return served
+    return _chosen(asked, Options())
 
 
 def plan(
@@ -119,7 +144,8 @@ def plan(
 
     With ``store``, replies that it holds cost nothing, unless they are older than ``max_age``. Further ``options`` are
     ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, ``batch`` (at the batch price),
-    and the chain's settings. Raises what ``run`` raises before it sends.
+    ``models`` (by step, for steps with a model of their own) and the chain's settings. Raises what ``run`` raises
+    before it sends.
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
@@ -147,33 +173,47 @@ def diff(
 
 def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
     """The job of ``options`` that say something of the model, and of settings."""
-    batch = options.pop("batch", False)
+    batch, models = options.pop("batch", False), options.pop("models", None)
     known = {name: value for name, value in options.items() if name in _SAID_OF_A_MODEL}
     settings = {name: value for name, value in options.items() if name not in _SAID_OF_A_MODEL}
     chosen = _chosen(model, Options(**known))
-    return job(chain, paths, Batched(with_batches(chosen), Database()) if batch else chosen, settings)
+    return job(chain, paths, Batched(with_batches(chosen), Database()) if batch else chosen, settings, models)
 
 
 async def arun(
-    chain: str, paths: Paths, client: Client | str = "extractive", *, min_coverage: float = 0.0, **settings: Any
+    chain: str,
+    paths: Paths,
+    client: Client | str = "extractive",
+    *,
+    models: Mapping[str, str | Backend] | None = None,
+    min_coverage: float = 0.0,
+    **settings: Any,
 ) -> Result:
     """Run ``chain`` over files, folders or ``Source`` texts; settings by name (``words=80``).
 
-    What goes wrong with one document is in its result. The run has failed where its answers rest on less than the share
+    ``models`` names, by step, models of their own for single steps; they share the client's store and budget. What goes
+    wrong with one document is in its result. The run has failed where its answers rest on less than the share
     ``min_coverage`` (0 to 1) of the characters. Raises ``UsageError`` before anything is sent.
     """
     if isinstance(client, str):
         with connect(client) as connected:
-            return await arun(chain, paths, connected, min_coverage=min_coverage, **settings)
+            return await arun(chain, paths, connected, models=models, min_coverage=min_coverage, **settings)
     async with client.in_use():
-        return await running.run(job(chain, paths, client.backend, settings), client, min_coverage=min_coverage)
+        planned = job(chain, paths, client.backend, settings, models)
+        return await running.run(planned, client, min_coverage=min_coverage)
 
 
 def run(
-    chain: str, paths: Paths, client: Client | str = "extractive", *, min_coverage: float = 0.0, **settings: Any
+    chain: str,
+    paths: Paths,
+    client: Client | str = "extractive",
+    *,
+    models: Mapping[str, str | Backend] | None = None,
+    min_coverage: float = 0.0,
+    **settings: Any,
 ) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
-    return _blocking(arun(chain, paths, client, min_coverage=min_coverage, **settings))
+    return _blocking(arun(chain, paths, client, models=models, min_coverage=min_coverage, **settings))
 
 
 def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
 from promptops.plans import map_reduce, mapping
+from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
-from promptops.plans.spec import Model, Spec, Step
+from promptops.plans.spec import Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
-_Given = Mapping[str, tuple[str, ...]]
-_PLANS: dict[str, tuple[Callable[[Iterable[Source], Spec], Plan[CorpusResult | None]], _Given, tuple[str, ...]]]
-_PLANS = {
-    "map_reduce": (map_reduce.folder, map_reduce.STEPS, map_reduce.SETTINGS),
-    "map": (mapping.folder, mapping.STEPS, mapping.SETTINGS),
-}
-"""By name: the plan, the steps it needs with what each is given, and the settings that it knows by itself."""
+KINDS = {kind.name: kind for kind in (map_reduce.KIND, mapping.KIND)}
+"""The plans that a chain file can name."""
+
+_CUTTING = ("chunk_tokens", "overlap_tokens", "context")
 
 
 class _Step(BaseModel):
@@ -46,6 +44,13 @@ class _Step(BaseModel):
     seed: int | None = None
     inputs: dict[str, Any] = Field(default_factory=dict)
     pack: Annotated[int, Field(ge=2)] | Literal["auto"] | None = None
+    model: str | None = None
+    words: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    chunk_tokens: Annotated[int, Field(ge=16)] | None = None
+    overlap_tokens: Annotated[int, Field(ge=0)] | None = None
+    context: tuple[Context, ...] = ()
+    fan_in: Annotated[int, Field(ge=2)] | None = None
 
 
 class _File(BaseModel):
@@ -54,7 +59,7 @@ class _File(BaseModel):
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
     version: Annotated[int, Field(ge=1)] = 1
     description: str = ""
-    plan: Literal["map_reduce", "map"]
+    plan: str
     join: Literal["text", "list"] = "text"
     settings: Settings = Settings()
     steps: dict[str, _Step]
@@ -66,7 +71,7 @@ class Chain:
 
     name: str
     description: str
-    plan: str
+    kind: Kind
     settings: Settings
     steps: Mapping[str, Step]
     join: Literal["text", "list"] = "text"
@@ -75,7 +80,7 @@ class Chain:
     def known(self) -> list[str]:
         """The settings it takes: those of its plan, and those that its templates declare as inputs."""
         taken = {name for step in self.steps.values() for name in step.template.inputs if name not in step.inputs}
-        return [name for name in Settings.model_fields if name in _PLANS[self.plan][2] or name in taken]
+        return [name for name in Settings.model_fields if name in self.kind.settings or name in taken]
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """Its settings with ``given`` ones; raises ``UsageError`` for one that is unknown, wrong or missing."""
@@ -89,16 +94,19 @@ class Chain:
     def start(
         self,
         sources: Iterable[Source],
-        model: Model,
+        models: Mapping[str, Model],
         *,
         run: str,
         ahead: int,
         settings: Mapping[str, Any],
         cautious: bool = False,
     ) -> Plan[CorpusResult | None]:
-        """The plan over ``sources``; raises ``UsageError`` for a setting that is unknown or wrong."""
-        spec = Spec(run, self.name, self.steps, self.updated(settings), model, ahead, cautious, self.join)
-        return _PLANS[self.plan][0](sources, spec)
+        """The plan over ``sources``, with the measures of each step's model.
+
+        Raises ``UsageError`` for a setting that is unknown or wrong.
+        """
+        spec = Spec(run, self.name, self.steps, self.updated(settings), models, ahead, cautious, self.join)
+        return self.kind.folder(sources, spec)
 
 
 def load(name: str) -> Chain:
@@ -113,8 +121,12 @@ def load(name: str) -> Chain:
     except (OSError, UnicodeDecodeError) as failure:
         raise ChainError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
     file = validated(_File, text, str(path), ChainError)
-    steps = _Steps(path, text, Library(folders)).all(file)
-    return Chain(file.name, file.description, file.plan, file.settings, steps, file.join)
+    chain = _Reader(path, text, Library(folders)).chain(file)
+    for setting in file.settings.model_fields_set:
+        if setting not in chain.known:
+            what = f"this chain has no such setting (settings: {', '.join(chain.known)})"
+            raise ChainError(f"{path}:{line_of(text, 'settings', setting)}: settings.{setting}: {what}")
+    return chain
 
 
 def names() -> list[str]:
@@ -137,7 +149,7 @@ def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
     )
 
 
-class _Steps:
+class _Reader:
     """Finds the template of each step and checks that the two go together; every complaint with its file and line."""
 
     def __init__(self, path: Path, text: str, templates: Library) -> None:
@@ -145,18 +157,27 @@ class _Steps:
         self._text = text
         self._templates = templates
 
-    def all(self, file: _File) -> dict[str, Step]:
-        """The steps of ``file``; raises ``ChainError`` or ``TemplateError``."""
-        needed = _PLANS[file.plan][1]
-        for step in needed:
-            if step not in file.steps:
-                raise self._error(("steps",), f"{file.plan} needs a step {step!r}")
-        for step in file.steps:
-            if step not in needed:
-                raise self._error(("steps", step), f"{file.plan} has no such step (steps: {', '.join(needed)})")
-        return {name: self._step(name, spec, needed[name]) for name, spec in file.steps.items()}
+    def chain(self, file: _File) -> Chain:
+        """The chain of ``file``; raises ``ChainError`` or ``TemplateError``."""
+        if file.plan not in KINDS:
+            raise self._error(("plan",), f"no plan is named {file.plan!r} (plans: {', '.join(KINDS)})")
+        kind = KINDS[file.plan]
+        if "join" in file.model_fields_set and not kind.joins:
+            raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
+        return Chain(file.name, file.description, kind, file.settings, self._all(file, kind), file.join)
 
-    def _step(self, name: str, spec: _Step, given: tuple[str, ...]) -> Step:
+    def _all(self, file: _File, kind: Kind) -> dict[str, Step]:
+        for step in kind.steps:
+            if step not in file.steps and step not in kind.optional:
+                raise self._error(("steps",), f"{kind.name} needs a step {step!r}")
+        for step in file.steps:
+            if step not in kind.steps:
+                raise self._error(("steps", step), f"{kind.name} has no such step (steps: {', '.join(kind.steps)})")
+        return {name: self._step(name, file.steps[name], kind) for name in kind.steps if name in file.steps}
+
+    def _step(self, name: str, spec: _Step, kind: Kind) -> Step:
+        given = kind.steps[name]
+        self._check_keys(name, spec, kind)
         try:
             template = self._templates.template(spec.template)
         except NotFoundError as failure:
@@ -171,8 +192,29 @@ class _Steps:
                 )
         if given[0] not in template.inputs:
             raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
-        pack = 0 if spec.pack == "auto" else spec.pack
-        return Step(name, template, Sampling(spec.temperature, spec.top_p, spec.seed), spec.inputs, pack)
+        return Step(
+            name,
+            template,
+            Sampling(spec.temperature, spec.top_p, spec.seed),
+            spec.inputs,
+            0 if spec.pack == "auto" else spec.pack,
+            spec.model,
+            spec.words,
+            spec.max_output_tokens,
+            spec.chunk_tokens,
+            spec.overlap_tokens,
+            spec.context,
+            spec.fan_in,
+        )
+
+    def _check_keys(self, name: str, spec: _Step, kind: Kind) -> None:
+        """Refuse a key that would say nothing at this step."""
+        wrong = [*(() if name in kind.cutting else _CUTTING), *(() if name in kind.joining else ("fan_in",))]
+        for key in wrong:
+            if key in spec.model_fields_set:
+                right = kind.joining if key == "fan_in" else kind.cutting
+                where = f"; it belongs to {' and '.join(right)}" if right else ""
+                raise self._error(("steps", name, key), f"it says nothing at this step{where}")
 
     def _check_inputs(self, name: str, spec: _Step, given: tuple[str, ...], template: Template) -> None:
         for key, value in spec.inputs.items():

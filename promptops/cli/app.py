@@ -53,6 +53,7 @@ def run(
     base_url: options.BaseUrl = None,
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
+    step_model: options.StepModels = None,
     out: options.Out = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
@@ -94,8 +95,10 @@ def run(
         from promptops.cli import comparing
 
         known = options.known(connection)
+        known["models"] = options.step_models(step_model)
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
-    asked = running.Asked(chain, paths, model, options.settings(setting), connection, out, as_json, min_coverage)
+    settings, models = options.settings(setting), options.step_models(step_model)
+    asked = running.Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
@@ -125,6 +128,7 @@ def plan(
     base_url: options.BaseUrl = None,
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
+    step_model: options.StepModels = None,
     out: options.Out = None,  # noqa: ARG001 - a run's command line can be planned as it is, by changing one word
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
@@ -157,6 +161,7 @@ def plan(
         store=None if fresh else options.store(store),
         max_age=max_age,
     )
+    known["models"] = options.step_models(step_model)
     cap = Budget(dollars(max_usd), max_tokens)
     asked = options.settings(setting)
     raise typer.Exit(planning.plan(chain, paths, model, known, asked, cap, as_json=as_json))

@@ -44,6 +44,10 @@ Settings = Annotated[
         help="A setting of the chain: words, chunk_tokens, overlap_tokens, reduce_tokens, focus, language, corpus, ...",
     ),
 ]
+StepModels = Annotated[
+    list[str] | None,
+    typer.Option("--step-model", metavar="STEP=SPEC", help="A model of its own for one step: map=openai:NAME."),
+]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]
 Store = Annotated[
     str | None,
@@ -77,11 +81,20 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 
 def settings(given: list[str] | None) -> dict[str, Any]:
     """``key=value`` pairs as a mapping; raises ``UsageError`` for one without ``=``."""
+    return _pairs("--set", given, "key=value, such as --set words=80")
+
+
+def step_models(given: list[str] | None) -> dict[str, Any]:
+    """``step=spec`` pairs as a mapping; raises ``UsageError`` for one without ``=``."""
+    return _pairs("--step-model", given, "STEP=SPEC, such as --step-model map=openai:gpt-5-nano")
+
+
+def _pairs(option: str, given: list[str] | None, form: str) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for pair in given or ():
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageError(f"--set {pair!r}: write it as key=value, such as --set words=80")
+            raise UsageError(f"{option} {pair!r}: write it as {form}")
         pairs[name] = value
     return pairs
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,8 @@ from promptops.cli.printing import note
 from promptops.client import Client
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as driver
-from promptops.drivers.estimate import Estimate, Job
+from promptops.drivers.estimate import Estimate
+from promptops.drivers.job import Job
 from promptops.drivers.run import Result
 from promptops.plans.results import DocumentResult
 from promptops.prices import FREE
@@ -45,6 +46,7 @@ class Asked:
     out: Path | None
     json: bool
     min_coverage: float = 0.0
+    models: dict[str, Any] = field(default_factory=dict)
 
 
 def run(asked: Asked) -> int:
@@ -70,7 +72,7 @@ def watch(asked: Asked) -> int:
 
 
 def _once(asked: Asked, client: Client) -> int:
-    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings))
+    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings, asked.models))
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:

@@ -99,14 +99,20 @@ class Client:
         serve = getattr(self.backend, "serving", None)
         if serve is None:
             raise UsageError(f"{self.backend.name} serves no other model; make a client for {model!r}")
-        return Client(
-            serve(model),
+        return self.beside(serve(model))
+
+    def beside(self, backend: Backend) -> Client:
+        """A client for another backend, with this one's store, budget and patience, and its listeners."""
+        client = Client(
+            backend,
             self.database,
             budget=self.budget,
-            concurrency=self.concurrency,
+            concurrency=None if self._growing else self.concurrency,
             fresh=self.fresh,
             patience=self._patience,
         )
+        client._listeners = self._listeners
+        return client
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector for each of ``texts``, in their order.

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from promptops.drivers.estimate import Job, Phantom
+from promptops.drivers.estimate import Phantom
+from promptops.drivers.job import Job
 from promptops.drivers.splitting import place
 from promptops.plans.settings import Settings
 from promptops.store import Database, Known, Seen
@@ -39,7 +40,7 @@ _SETTINGS = {**Settings().model_dump(exclude_none=True), "labels": [], "glossary
 def how(job: Job) -> dict[str, Any]:
     """What beside its text decides what is sent about a document, as a JSON object."""
     return {
-        "model": job.backend.identity,
+        "model": " ".join(backend.identity for backend in job.backends()),
         "settings": job.chain.updated(job.settings).model_dump(mode="json", exclude_none=True),
         "templates": {name: _print(job, name) for name in job.chain.steps},
     }
@@ -53,8 +54,7 @@ def text_digest(document: Document) -> bytes:
 def _print(job: Job, name: str) -> str:
     """A digest of a step's instructions, with what they include, and of how the model samples."""
     step = job.chain.steps[name]
-    blank = {"text": "", "texts": [], "title": "", "format": "markdown", "partial": True, **_SETTINGS}
-    prompt = step.prompt(blank)
+    prompt = step.instructions(_SETTINGS)
     parts = (*prompt.messages, prompt.max_tokens, prompt.schema, asdict(step.sampling))
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 

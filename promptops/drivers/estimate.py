@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from promptops.backends.batch import Batched
-from promptops.chains import Chain
 from promptops.client.packing import PER_ANSWER, Packed, asked_ids, ids_of, joined, may_be_packed, written
 from promptops.client.wrappers import Complete, contents_tokens
 from promptops.documents import load
 from promptops.drivers.drive import Driver
+from promptops.drivers.job import Job
 from promptops.drivers.splitting import Splitter
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.plans.spec import Model
 from promptops.store import Database, Layouts, Packings, Replies, key
 from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
 
@@ -65,23 +64,6 @@ class Estimate:
     """False where tokens are counted by an estimate of the model's tokenizer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One chain over some sources by one backend, with settings: what ``run`` and ``estimate`` both drive."""
-
-    chain: Chain
-    sources: Sequence[Source]
-    backend: Backend
-    model: Model
-    settings: dict[str, Any]
-
-    def start(self, run: str, ahead: int, *, cautious: bool = False) -> Any:
-        """A fresh plan; a ``cautious`` one takes the most calls that it may."""
-        return self.chain.start(
-            self.sources, self.model, run=run, ahead=ahead, settings=self.settings, cautious=cautious
-        )
-
-
 async def estimate(job: Job, database: Database | None = None) -> Estimate:
     """What ``job`` would send, knowing what the store ``database`` already holds."""
     expected, most = Phantom(job, database), Phantom(job, database, worst=True)
@@ -97,9 +79,9 @@ async def estimate(job: Job, database: Database | None = None) -> Estimate:
         most=Totals.sum(most.levels.values()),
         levels=tuple(Level(*place, expected.levels.get(place, Totals()), most.levels[place]) for place in steps),
         stored=expected.stored,
-        window=job.model.window,
+        window=min(model.window for model in job.models().values()),
         at_once=expected.at_once,
-        exact=job.model.counter.exact,
+        exact=all(backend.counter.exact for backend in job.backends()),
     )
 
 
@@ -112,13 +94,12 @@ class Phantom:
         """By name; the folder's own calls have none."""
         self.unreadable: list[DocumentResult] = []
         self.stored = 0
-        self._standard = job.backend.inner.price if isinstance(job.backend, Batched) else None
-        self.at_once = Decimal(0) if self._standard is not None else None
+        self.at_once = Decimal(0) if any(isinstance(backend, Batched) for backend in job.backends()) else None
         self._job = job
         self._replies = Replies(database) if database is not None else None
-        self._split = Splitter(job.model.counter, Layouts(database) if database is not None else None)
+        self._split = Splitter(Layouts(database) if database is not None else None)
         self._worst = worst
-        self._fillers: dict[tuple[int, str], str] = {}
+        self._fillers: dict[tuple[str, int, str], str] = {}
 
     async def run(self) -> CorpusResult | None:
         """Drive the plan to its end."""
@@ -130,11 +111,16 @@ class Phantom:
         """What lies before a run's attempts and changes what is sent: the store, and packing."""
         if self._worst:
             return self._known(self._asked_most)
-        return self._known(Packed(self._answer, self._job.backend, Packings(Database()), _AT_ONCE).complete)
+        packings = Packings(Database())
+        packed = {
+            backend.identity: Packed(self._answer, backend, packings, _AT_ONCE).complete
+            for backend in self._job.backends()
+        }
+        return self._known(lambda call: packed[self._job.asked(call).identity](call))
 
     def _known(self, inner: Complete) -> Complete:
         async def complete(call: Call) -> Reply:
-            found = None if self._replies is None else self._replies.get(key(call, self._job.backend.identity))
+            found = None if self._replies is None else self._replies.get(key(call, self._job.asked(call).identity))
             if found is None:
                 return await inner(call)
             self.stored += 1
@@ -144,7 +130,7 @@ class Phantom:
 
     async def _asked_most(self, call: Call) -> Reply:
         """An answer after the most prompts that a call can be in: packed, packed again, and alone."""
-        if may_be_packed(call, self._job.backend):
+        if may_be_packed(call, self._job.asked(call)):
             packed = joined([call], ids_of([call]))
             self._add(packed, packed.max_output_tokens)
             self._add(packed, packed.max_output_tokens, calls=0)  # two prompts for two items, at the least
@@ -152,34 +138,39 @@ class Phantom:
 
     def _add(self, call: Call, length: int, *, calls: int = 1) -> Usage:
         """Count a call with an answer of so many tokens."""
-        backend = self._job.backend
+        backend = self._job.asked(call)
         given = contents_tokens(backend, call) + backend.overhead * (len(call.messages) + 1)
         usage = Usage(given, 0, length + (backend.reasoning if self._worst else 0), 0, estimated=True)
         usd = backend.price.cost(usage) if backend.price is not None else None
-        if self._standard is not None and self.at_once is not None:
-            self.at_once += self._standard.cost(usage)
+        self._add_at_once(backend, usage)
         totals = replace(Totals.of(usage, usd), calls=calls)
         place = (call.tags.step, call.tags.level)
         self.levels[place] = self.levels.get(place, Totals()) + totals
         self.documents[call.tags.document] = self.documents.get(call.tags.document, Totals()) + totals
         return usage
 
+    def _add_at_once(self, backend: Backend, usage: Usage) -> None:
+        standard = backend.inner.price if isinstance(backend, Batched) else backend.price
+        if self.at_once is not None:
+            self.at_once = None if standard is None else self.at_once + standard.cost(usage)
+
     async def _answer(self, call: Call) -> Reply:
         length = call.max_output_tokens if self._worst else call.expected_output_tokens or call.max_output_tokens
         usage = self._add(call, length)
         if ids := asked_ids(call):
-            each = self._filler(length // len(ids) - PER_ANSWER)
+            each = self._filler(call, length // len(ids) - PER_ANSWER)
             return Reply(written(dict.fromkeys(ids, each)), usage)
         if self._worst:
-            return Reply(self._filler(length), usage, "length")
-        return Reply(self._filler(length, call.schema), usage)
+            return Reply(self._filler(call, length), usage, "length")
+        return Reply(self._filler(call, length, call.schema), usage)
 
-    def _filler(self, length: int, schema: Mapping[str, Any] | None = None) -> str:
+    def _filler(self, call: Call, length: int, schema: Mapping[str, Any] | None = None) -> str:
         """Words of so many tokens, or JSON that fits ``schema``: what cannot be read would be asked for again."""
-        place = length, "" if schema is None else json.dumps(dict(schema), sort_keys=True)
+        counter = self._job.asked(call).counter
+        place = counter.name, length, "" if schema is None else json.dumps(dict(schema), sort_keys=True)
         if place not in self._fillers:
             write = _words if schema is None else partial(_shaped, schema)
-            self._fillers[place] = filler(length, self._job.model.counter, write)
+            self._fillers[place] = filler(length, counter, write)
         return self._fillers[place]
 
     async def _read(self, source: Source) -> Document:

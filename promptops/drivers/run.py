@@ -16,8 +16,10 @@ from promptops.client import Client
 from promptops.documents import load
 from promptops.drivers.covered import Covered
 from promptops.drivers.difference import how, text_digest
+from promptops.drivers.doors import Doors
 from promptops.drivers.drive import Driver
-from promptops.drivers.estimate import Estimate, Job
+from promptops.drivers.estimate import Estimate
+from promptops.drivers.job import Job
 from promptops.drivers.splitting import Splitter, place
 from promptops.errors import StoreError
 from promptops.plans.plan import Report, Split
@@ -130,12 +132,13 @@ class _Run:
     async def go(self) -> CorpusResult | None:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
         layouts = self._client.layouts
-        split = Splitter(self._job.model.counter, None if self._client.fresh else layouts, layouts)
-        driver = Driver(self._client.complete, self._read, self._preparing(split), self._report)
+        split = Splitter(None if self._client.fresh else layouts, layouts)
+        doors = Doors(self._job, self._client)
+        driver = Driver(doors.complete, self._read, self._preparing(split), self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
         token = _document.set(_CORPUS)
         try:
-            with self._client.listening(self._heard):
+            async with doors.open(self._heard):
                 corpus: CorpusResult | None = await driver.run(plan)
         finally:
             _document.reset(token)

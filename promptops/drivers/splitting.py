@@ -11,34 +11,33 @@ from promptops.chunking.realign import marks, resplit
 from promptops.errors import StoreError
 from promptops.plans.plan import Split
 from promptops.store import Layouts
-from promptops.types import Chunk, Counter, Source
+from promptops.types import Chunk, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Splitter:
-    """Splits by ``counter``, looks for earlier borders in ``known`` and keeps those it finds in ``kept``.
+    """Looks for earlier borders in ``known`` and keeps those it finds in ``kept``.
 
     A text that is one chunk has no borders to remember, so a folder of short documents writes nothing.
     """
 
-    counter: Counter
     known: Layouts | None = None
     kept: Layouts | None = None
 
     def __call__(self, request: Split) -> list[Chunk]:
         """The chunks; raises ``UsageError`` where the budget is too small for the text."""
-        document, budget, overlap = request.document, request.budget, request.overlap
-        fresh = split(document.text, budget, self.counter, overlap=overlap, format=document.format)
+        document, budget, overlap, counter = request.document, request.budget, request.overlap, request.counter
+        fresh = split(document.text, budget, counter, overlap=overlap, format=document.format)
         if len(fresh) < 2:
             return fresh
-        where, how = place(request.source), f"{self.counter.name} {budget} {overlap} {document.format}"
+        where, how = place(request.source), f"{counter.name} {budget} {overlap} {document.format}"
         before = self.known.find(document.text, where, how) if self.known else ()
         chunks = fresh
         if before:
-            chunks = resplit(document.text, budget, self.counter, before, overlap=overlap, format=document.format)
+            chunks = resplit(document.text, budget, counter, before, overlap=overlap, format=document.format)
         if self.kept:
             with suppress(StoreError):
-                self.kept.put(document.text, where, how, marks(document.text, chunks, self.counter))
+                self.kept.put(document.text, where, how, marks(document.text, chunks, counter))
         return chunks
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from promptops.chunking import split
 from promptops.errors import AccessError, BudgetError, EmptyError, MisfitError, QuotaError, StoreError, UsageError
 from promptops.plans.plan import Plan
+from promptops.plans.results import Node
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.text import sentences
 from promptops.tokens import truncate
-from promptops.types import Call, Reply, SpanStatus
+from promptops.types import Call, Reply, SpanStatus, Totals
 
 STOPPING = (BudgetError, QuotaError, AccessError, StoreError)
 """What keeps every further call from being sent; there is no use in going on without it."""
@@ -32,6 +33,10 @@ class Partial:
     mark: int = 0
     stored: bool = False
     """Whether the reply came from the store."""
+    start: int = 0
+    end: int = 0
+    """What it is about, as in its question."""
+    node: Node | None = None
 
 
 def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> Plan[Partial]:
@@ -44,10 +49,11 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     only as a whole, or is JSON that must fit its schema, is never cut: ``MisfitError`` is raised in its place.
     """
     first = spec.call(question, 0)
-    most, count = spec.most(question, first), spec.model.counter.count
-    best, cut, stored, wrong = "", False, False, None
+    most, count = spec.most(question, first), spec.count
+    best, cut, stored, wrong, used = "", False, False, None, Totals()
     for take in takes:
         reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
+        used = used + spec.used(question.step, reply.usage)
         if text := spec.answer(question, reply):
             best, cut, stored = text, reply.finish == "length", reply.stored
             wrong = spec.wrong(question, text, cut=cut or count(text) > most)
@@ -59,7 +65,10 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
         )
     if wrong:
         raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {wrong}")
-    return replace(_usable(best, cut, most, question, spec), stored=stored)
+    usable = _usable(best, cut, most, question, spec)
+    about = (question.step, question.level, question.start, question.end)
+    node = Node(*about, usable.status, usable.text, usage=used)
+    return replace(usable, stored=stored, start=question.start, end=question.end, node=node)
 
 
 def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:
@@ -68,12 +77,12 @@ def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bo
         return first
     if not shorter or spec.cautious or question.whole:
         return spec.call(question, take)
-    inputs = {**question.inputs, "words": max(spec.settings.words // 2, 1)}
+    inputs = {**question.inputs, "words": max(spec.words(question.step) // 2, 1)}
     return replace(spec.call(replace(question, inputs=inputs), take), reworded=first.messages)
 
 
 def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:
-    count = spec.model.counter.count
+    count = spec.count
     if cut:
         text = _whole_sentences(text)
     if count(text) > limit:
@@ -87,8 +96,10 @@ def _whole_sentences(text: str) -> str:
 
 
 def _shortened(text: str, limit: int, spec: Spec) -> str:
-    """The first ``limit`` tokens at most, ended where the chunker finds a good end."""
-    try:
-        return split(text, limit, spec.model.counter)[0].text.strip()
-    except UsageError:
-        return truncate(text, limit, counter=spec.model.counter)
+    """The first ``limit`` tokens at most by every model's counter, ended where the chunker finds a good end."""
+    for counter in {model.counter.name: model.counter for model in spec.models.values()}.values():
+        try:
+            text = split(text, limit, counter)[0].text.strip()
+        except UsageError:
+            text = truncate(text, limit, counter=counter)
+    return text

@@ -25,7 +25,7 @@ from promptops.errors import (
 )
 from promptops.plans.ask import Partial, ask
 from promptops.plans.plan import Plan
-from promptops.plans.results import Span
+from promptops.plans.results import Node, Span
 from promptops.plans.spec import TAKES, Question, Spec
 from promptops.types import Counter
 
@@ -65,13 +65,20 @@ class Outcome:
             case _:
                 return Span(start, end, "failed", str(self.result))
 
+    def node(self) -> Node:
+        """The part as a leaf of the tree."""
+        if isinstance(self.result, Partial) and self.result.node is not None:
+            return self.result.node
+        span = self.span()
+        return Node("map", 0, span.start, span.end, span.status, reason=span.reason)
+
 
 def answered(spec: Spec, part: Part, question: Callable[[str], Question]) -> Plan[list[Outcome]]:
     """What became of ``part``, or of its halves; ``question`` makes what to ask of a text."""
     whole = yield from _outcome(spec, part, question, range(TAKES))
     if not _to_be_divided(spec, whole.result):
         return [whole]
-    halves = halved(part, spec.model.counter)
+    halves = halved(part, spec.models["map"].counter)
     if not halves:
         return [whole]
     asked: list[Generator[Any, Any, Any]] = [_outcome(spec, half, question, (TAKES,)) for half in halves]
@@ -109,7 +116,7 @@ def _outcome(spec: Spec, part: Part, question: Callable[[str], Question], takes:
     if not says_something(part.text):
         return Outcome(part, None)
     try:
-        partial = yield from ask(spec, question(part.text), takes)
+        partial = yield from ask(spec, replace(question(part.text), start=part.start, end=part.end), takes)
     except PromptopsError as failure:
         return Outcome(part, failure)
     return Outcome(part, replace(partial, mark=mark(part.text)))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from promptops.plans.results import DocumentResult
-from promptops.types import Call, Document, Source
+from promptops.types import Call, Counter, Document, Source
 
 T = TypeVar("T")
 
@@ -53,10 +53,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cut a document into chunks of at most ``budget`` tokens, ``overlap`` of them from the chunk before."""
+    """Cut a document into chunks of ``budget`` tokens at most by ``counter``, ``overlap`` of them repeated."""
 
     source: Source
     document: Document
+    counter: Counter
     budget: int
     overlap: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from promptops.types import DocumentStatus, SpanStatus, Totals
 
@@ -21,13 +21,62 @@ class Span:
     reason: str | None = None
 
 
+Flag = Literal["uncited", "unresolved", "misquoted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of a document's text, ``start`` to ``end`` in characters, and that ``text``."""
+
+    source: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """What one sentence of an answer rests on; ``start`` and ``end`` are its characters in the answer.
+
+    ``flag`` says what is wrong: ``uncited`` where it names no place, ``unresolved`` where it names one that there is
+    not, ``misquoted`` where words in quotation marks do not stand in the places that it names.
+    """
+
+    start: int
+    end: int
+    places: tuple[Place, ...] = ()
+    flag: Flag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One question on the way from the text to the answer, with what it came to and what it took.
+
+    ``start`` to ``end`` are the characters of the document that it is about; in the folder's own tree, the numbers of
+    the documents, from 0. ``children`` are the questions whose answers it was given. ``usage`` is what the answers that
+    were looked at took when they were asked for, whether now or in an earlier run; what failed attempts took is in the
+    ledger alone.
+    """
+
+    step: str
+    level: int
+    start: int
+    end: int
+    status: SpanStatus
+    text: str = ""
+    reason: str | None = None
+    usage: Totals = field(default_factory=Totals)
+    children: tuple[Node, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentResult:
     """One document's answer.
 
     ``status`` is ``ok``; ``truncated`` where the answer was cut or rests on a part of the text only; ``failed`` where
-    there is no answer; ``empty`` where there was nothing to read. ``coverage`` tiles the text. ``usage`` is what this
-    run sent for the document.
+    there is no answer; ``empty`` where there was nothing to read. ``coverage`` tiles the text, and ``tree`` is how it
+    reached the answer. ``citations`` are the answer's sentences, where the chain cites. ``usage`` is what this run sent
+    for the document.
     """
 
     source: str
@@ -36,7 +85,9 @@ class DocumentResult:
     data: Any = None
     chunks: int = 0
     coverage: tuple[Span, ...] = ()
-    citations: tuple[Any, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    tree: tuple[Node, ...] = ()
+    """One node, or several where no step joins the parts."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
     stopped: str | None = None
@@ -58,6 +109,9 @@ class CorpusResult:
     text: str = ""
     documents: int = 0
     """How many documents it rests on."""
+    citations: tuple[Citation, ...] = ()
+    tree: tuple[Node, ...] = ()
+    """How the documents' answers reached it; how each came about is in its own result."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
     stopped: str | None = None

@@ -19,7 +19,7 @@ from promptops.plans.settings import Settings
 from promptops.plans.shape import misfit
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
-from promptops.types import Call, Counter, Reply, Sampling, Tags
+from promptops.types import Call, Counter, Price, Reply, Sampling, Tags, Totals, Usage
 
 _LONGEST_WORD = 6.0
 """Tokens per word that no language's prose passes; base64 or log lines would."""
@@ -40,6 +40,9 @@ _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
 
 
+Context = Literal["headings", "neighbours"]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One kind of call in a chain: its template, and how the model samples."""
@@ -51,11 +54,29 @@ class Step:
     """Inputs that the chain file gives to the template."""
     pack: int | None = None
     """How many questions may share a prompt: a number, 0 for as many as go well, ``None`` for each by itself."""
+    model: str | None = None
+    """The model spec of its own that the chain file gives it."""
+    words: int | None = None
+    """The words of its answers, where not those of the settings."""
+    max_output_tokens: int | None = None
+    """Tokens that an answer may have at most, whatever its words come to."""
+    chunk_tokens: int | None = None
+    overlap_tokens: int | None = None
+    """Where not those of the settings."""
+    context: tuple[Context, ...] = ()
+    """What a part is given of what stands around it."""
+    fan_in: int | None = None
+    """The most texts that it joins at once."""
 
     def prompt(self, inputs: Mapping[str, Any]) -> Prompt:
         """The template rendered with those of ``inputs``, and of the step's own, that it declares."""
         known = {**inputs, **self.inputs}
         return self.template.render(**{name: known[name] for name in self.template.inputs if name in known})
+
+    def instructions(self, inputs: Mapping[str, Any]) -> Prompt:
+        """The prompt about nothing: the template with blanks for what is not in ``inputs``."""
+        blank = {name: declared.blank for name, declared in self.template.inputs.items()}
+        return self.prompt({**blank, "format": "markdown", "partial": True, **inputs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,7 @@ class Model:
     window: int
     overhead: int = 0
     reasoning: int = 0
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +104,20 @@ class Question:
     """Tokens of the text where the answer is about as long as it."""
     whole: bool = False
     """Whether a part of the answer is of no use."""
+    start: int = 0
+    end: int = 0
+    """The characters of the document that it is about; of the folder, the numbers of the documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One run's chain: steps, settings and the model's measures."""
+    """One run's chain: steps, settings, and the measures of the model that each step asks."""
 
     run: str
     chain: str
     steps: Mapping[str, Step]
     settings: Settings
-    model: Model
+    models: Mapping[str, Model]
     ahead: int = 64
     """How many documents may be under way at once."""
     cautious: bool = False
@@ -100,9 +125,33 @@ class Spec:
     join: Literal["text", "list"] = "text"
     """How the answers about the parts of a document become one, where no step reduces them."""
 
-    def inputs(self) -> dict[str, Any]:
-        """The settings as template inputs."""
-        return {name: value for name, value in self.settings.model_dump().items() if value is not None}
+    def inputs(self, step: str) -> dict[str, Any]:
+        """The settings as inputs of the template of ``step``."""
+        given = {name: value for name, value in self.settings.model_dump().items() if value is not None}
+        return {**given, "words": self.words(step)}
+
+    def words(self, step: str) -> int:
+        """The most words that an answer to ``step`` should have."""
+        return self.steps[step].words or self.settings.words
+
+    def chunk_tokens(self, step: str) -> int:
+        """The tokens that a part cut for ``step`` may have."""
+        return self.steps[step].chunk_tokens or self.settings.chunk_tokens
+
+    def overlap_tokens(self, step: str) -> int:
+        """The tokens that a part cut for ``step`` has of the part before it."""
+        own = self.steps[step].overlap_tokens
+        return self.settings.overlap_tokens if own is None else own
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` by that model of the chain which takes most of them for it."""
+        counters = {model.counter.name: model.counter for model in self.models.values()}
+        return max(counter.count(text) for counter in counters.values())
+
+    def used(self, step: str, usage: Usage) -> Totals:
+        """One answer's usage with its price."""
+        price = self.models[step].price
+        return Totals.of(usage, None if price is None else price.cost(usage))
 
     def structured(self, step: str) -> bool:
         """Whether the answers of ``step`` are JSON."""
@@ -126,39 +175,40 @@ class Spec:
 
     def room(self, step: str, title: str = "") -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
-        empty = {"text": "", "texts": [], "title": title, "format": "markdown", "partial": True, **self.inputs()}
-        prompt = self.steps[step].prompt(empty)
-        return self.model.window - self.model.reasoning - prompt.output.reasoning_tokens - _BORDER - self.size(prompt)
+        prompt = self.steps[step].instructions({"title": title, **self.inputs(step)})
+        model = self.models[step]
+        thought = model.reasoning + prompt.output.reasoning_tokens
+        return model.window - thought - _BORDER - self.size(step, prompt)
 
-    def least_room(self, title: str = "") -> int:
-        """The room of the step that leaves least, so that a reply to one step fits every other."""
-        return min(self.room(step, title) for step in self.steps)
+    def least_room(self, title: str = "", *steps: str) -> int:
+        """The room of that one of ``steps``, by default of all, which leaves least: a reply to one fits every other."""
+        return min(self.room(step, title) for step in steps or self.steps)
 
     def needed(self, least: int) -> int:
         """The room below which a reply, or ``least`` tokens, would not fit."""
-        return max(least, 8 * self.settings.words)
+        return max(least, 8 * max(map(self.words, self.steps)))
 
-    def size(self, prompt: Prompt) -> int:
-        """Input tokens of a prompt, with what the provider adds around its messages."""
-        counter = self.model.counter
-        around = self.model.overhead * (len(prompt.messages) + 1)
-        return prompt.tokens(counter) + schema_tokens(prompt.schema, counter) + around
+    def size(self, step: str, prompt: Prompt) -> int:
+        """Input tokens of a prompt of ``step``, with what the provider adds around its messages."""
+        model = self.models[step]
+        around = model.overhead * (len(prompt.messages) + 1)
+        return prompt.tokens(model.counter) + schema_tokens(prompt.schema, model.counter) + around
 
     def ratio(self, text: str) -> float:
         """Tokens per word of ``text``, in steps so coarse that a small edit leaves its calls as they were."""
         sample = text[:_SAMPLE]
-        measured = self.model.counter.count(sample) / max(count_words(sample), 1)
+        measured = self.count(sample) / max(count_words(sample), 1)
         least = _OTHER_LANGUAGE if self.settings.language else 1.0
         return min(max(ceil(measured / _RATIO_STEP) * _RATIO_STEP, least), _LONGEST_WORD)
 
-    def limit(self, room: int, ratio: float, take: int) -> int:
+    def limit(self, step: str, room: int, ratio: float, take: int) -> int:
         """The most tokens that a reply may have, at ``ratio`` tokens per word."""
-        asked = ceil(self.settings.words * ratio * _HEADROOM) + _LEAST_HEADROOM
+        asked = ceil(self.words(step) * ratio * _HEADROOM) + _LEAST_HEADROOM
         return min(asked, max(room // 8, 1)) * min(take + 1, TAKES)
 
     def call(self, question: Question, take: int) -> Call:
         """The call that asks ``question`` for the ``take``-th time."""
-        prompt = self.steps[question.step].prompt({**self.inputs(), **question.inputs})
+        prompt = self.steps[question.step].prompt({**self.inputs(question.step), **question.inputs})
         limit = self._limit(question, prompt, take)
         return Call(
             messages=prompt.messages,
@@ -166,7 +216,7 @@ class Spec:
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
-            expected_output_tokens=min(question.like or ceil(self.settings.words * question.ratio), limit),
+            expected_output_tokens=min(question.like or ceil(self.words(question.step) * question.ratio), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
         )
@@ -175,13 +225,12 @@ class Spec:
         """What the settings ask for, or the template where it sets a length of its own in another unit."""
         if question.like is not None:
             return (2 * question.like + _LEAST_HEADROOM) * min(take + 1, TAKES)
-        limit = self.limit(question.room, question.ratio, take)
+        limit = self.limit(question.step, question.room, question.ratio, take)
         if prompt.length is not None and prompt.length.unit != "words":
-            asked = prompt.length.tokens(self.model.counter, prompt.messages[-1].content)
+            asked = prompt.length.tokens(self.models[question.step].counter, prompt.messages[-1].content)
             limit = min(asked, max(question.room // 8, 1)) * min(take + 1, TAKES)
-        if prompt.max_tokens is not None:
-            limit = min(limit, prompt.max_tokens)
-        return limit
+        most = (prompt.max_tokens, self.steps[question.step].max_output_tokens)
+        return min((limit, *(tokens for tokens in most if tokens is not None)))
 
     def answer(self, question: Question, reply: Reply) -> str:
         """The answer proper in a reply; ``""`` where it was cut before it came to one."""
@@ -199,9 +248,9 @@ class Spec:
             room = self.room(step)
             if room < need:
                 raise WindowError(
-                    f"{self.steps[step].template.path}: the instructions and a reply of {self.settings.words} words do "
-                    f"not fit the model's window of {self.model.window:,} tokens; it lacks {need - room:,}: use a "
-                    "model with a larger window, or fewer words (--set words=N)"
+                    f"{self.steps[step].template.path}: the instructions and a reply of {self.words(step)} words do "
+                    f"not fit the model's window of {self.models[step].window:,} tokens; it lacks {need - room:,}: "
+                    "use a model with a larger window, or fewer words (--set words=N)"
                 )
 
 

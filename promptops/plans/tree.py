@@ -14,6 +14,7 @@ level has at most about half the texts of the one below: the tree ends for any r
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +33,7 @@ _BORDERS = 4
 
 def wrapping(spec: Spec) -> int:
     """Tokens that a text's own fence takes in a reduce."""
-    return spec.model.counter.count(fence("", part="9999 of 9999")) + _BORDERS
+    return spec.count(fence("", part="9999 of 9999")) + _BORDERS
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Tree:
         self._room = room
         self._budget = min(room - room // 4, spec.settings.reduce_tokens)
         self._wrapping = wrapping(spec)
+        self._fan_in = max(spec.steps[step].fan_in or sys.maxsize, 2)
         self._levels: list[_Level] = []
 
     def add(self, partial: Partial, height: int = 0) -> Plan[None]:
@@ -61,7 +63,7 @@ class Tree:
         level = self._level(height)
         size = self._size(partial)
         yield from self._release(height)
-        while len(level.waiting) > 1 and level.tokens + size > self._budget:
+        while len(level.waiting) > 1 and (level.tokens + size > self._budget or len(level.waiting) >= self._fan_in):
             cut = self._cut(level.waiting)
             if cut == len(level.waiting):
                 self._hold(level)
@@ -105,7 +107,7 @@ class Tree:
         """How many of the texts that wait make the next group: at least two of them, and half of the budget."""
         reached = accumulate(map(self._size, waiting))
         least = next((index for index, size in enumerate(reached, 1) if size * 2 >= self._budget), len(waiting))
-        least = max(least, 2)
+        least = max(min(least, (self._fan_in + 1) // 2), 2)
         if self._spec.cautious:
             return least
         return min(range(least, len(waiting) + 1), key=lambda end: (waiting[end - 1].mark, -end))
@@ -158,10 +160,14 @@ class Tree:
             self._room,
             max(partial.ratio for partial in group),
             height,
+            start=group[0].start,
+            end=group[-1].end,
         )
         result = yield from ask(self._spec, question)
         cut = any(partial.status == "truncated" for partial in (result, *group))
-        return replace(result, status="truncated" if cut else "ok", mark=group[-1].mark)
+        children = tuple(partial.node for partial in group if partial.node is not None)
+        node = result.node and replace(result.node, children=children)
+        return replace(result, status="truncated" if cut else "ok", mark=group[-1].mark, node=node)
 
 
 def _result(going: Started | Partial) -> Plan[Partial]:

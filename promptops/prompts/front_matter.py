@@ -20,6 +20,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "list": (list, tuple),
 }
+_BLANK = {"string": "", "integer": 1, "number": 1, "boolean": False, "list": ()}
 _RESERVED = frozenset({"self", "loop", "caller", "varargs", "kwargs", "true", "false", "none"})
 _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -49,6 +50,11 @@ class Input(_Strict):
     def required(self) -> bool:
         """True where there is no default."""
         return "default" not in self.model_fields_set
+
+    @property
+    def blank(self) -> Any:
+        """The default, or a value of its type that says next to nothing."""
+        return _BLANK[self.type] if self.required else self.default
 
     @property
     def changes(self) -> bool:

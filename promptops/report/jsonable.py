@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import IO, Any
 
 from promptops.drivers.estimate import Estimate
 from promptops.drivers.run import Result
-from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.plans.results import CorpusResult, DocumentResult, Node
 from promptops.report.encoding import dumps, printable
 from promptops.report.words import share
 from promptops.store import Row
@@ -34,18 +34,35 @@ def money(usd: Decimal | None) -> float | None:
 
 def document(result: DocumentResult) -> dict[str, Any]:
     """One document's result."""
-    fields = asdict(result)
+    return {**_answer(result), "source": printable(result.source)}
+
+
+def _answer(result: DocumentResult | CorpusResult) -> dict[str, Any]:
+    fields = asdict(replace(result, tree=()))
     del fields["stopped"]
-    return {**fields, "source": printable(result.source), "usage": usage(result.usage)}
+    for citation in fields["citations"]:
+        for place in citation["places"]:
+            place["source"] = printable(place["source"])
+    return {**fields, "tree": [node(root) for root in result.tree], "usage": usage(result.usage)}
+
+
+def node(value: Node) -> dict[str, Any]:
+    """One question of a tree and those below it, without the answers that they came to."""
+    return {
+        "step": value.step,
+        "level": value.level,
+        "start": value.start,
+        "end": value.end,
+        "status": value.status,
+        "reason": value.reason,
+        "usage": usage(value.usage),
+        "children": [node(child) for child in value.children],
+    }
 
 
 def corpus(result: CorpusResult | None) -> dict[str, Any] | None:
     """The result over the folder."""
-    if result is None:
-        return None
-    fields = asdict(result)
-    del fields["stopped"]
-    return {**fields, "usage": usage(result.usage)}
+    return None if result is None else _answer(result)
 
 
 def estimate(value: Estimate | None) -> dict[str, Any] | None:

@@ -93,7 +93,7 @@ def test_an_override_of_a_stock_template_wins(file: Writing, tmp_path: Path) -> 
     ("text", "said"),
     [
         ("name: own\nplan: map_reduce\nstep: {}\n" + STEPS, "own.yaml:3: step: unknown key"),
-        ("name: own\nplan: refine\n" + STEPS, "own.yaml:2: plan: input should be 'map_reduce' or 'map'"),
+        ("name: own\nplan: refine\n" + STEPS, "own.yaml:2: plan: no plan is named 'refine' (plans: map_reduce, map)"),
         ("plan: map_reduce\n" + STEPS, "own.yaml:1: name: field required"),
         ("name: o w n\nplan: map_reduce\n" + STEPS, "own.yaml:1: name: "),
         (CHAIN + "name: twice\n", "own.yaml:7: the key 'name' stands twice"),
@@ -117,6 +117,14 @@ def test_an_override_of_a_stock_template_wins(file: Writing, tmp_path: Path) -> 
         (CHAIN.replace("/map}", "/map, inputs: {focus: 5}}"), "own.yaml:4: steps.map.inputs.focus: 5 is not of type"),
         (CHAIN.replace("/map}", "/map, inputs: {text: x}}"), "own.yaml:4: steps.map.inputs.text: the documents give"),
         ("name: own\nplan: map_reduce\nsteps: [map]\n", "own.yaml:3: steps: should be keys with values"),
+        (CHAIN.replace("/map}", "/map, fan_in: 3}"), "own.yaml:4: steps.map.fan_in: it says nothing at this step"),
+        (
+            CHAIN.replace("/reduce}", "/reduce, chunk_tokens: 99}"),
+            "own.yaml:5: steps.reduce.chunk_tokens: it says nothing at this step; it belongs to map",
+        ),
+        (CHAIN.replace("/map}", "/map, words: 0}"), "own.yaml:4: steps.map.words: "),
+        (CHAIN + "settings: {glossary: [a]}\n", "own.yaml:7: settings.glossary: this chain has no such setting"),
+        (CHAIN + "join: list\n", "own.yaml:7: join: map_reduce joins by its steps"),
         ("name: own\n  plan: x\n", "own.yaml:2: not valid YAML"),
         ("[]", "own.yaml:1: should be keys with values"),
         ("", "own.yaml:1: name: field required"),

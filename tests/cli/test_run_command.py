@@ -22,7 +22,7 @@ Command = Callable[..., Any]
 Script = Callable[..., str]
 
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
-DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "usage", "error"}
+DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "tree", "usage", "error"}
 RUN = {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"}
 
 

@@ -145,7 +145,7 @@ def groups(sizes: list[int], budget: int) -> tuple[list[list[int]], Callable[[Se
 
     backend = Scripted(answer=answer, counter=COUNTER)
     spec = job("summarize", [Source("a", text=PROSE)], backend, {"reduce_tokens": budget})
-    steps = Spec("", "", spec.chain.steps, spec.chain.settings.updated(spec.settings), spec.model)
+    steps = Spec("", "", spec.chain.steps, spec.chain.settings.updated(spec.settings), spec.models())
     tree = Tree(steps, "reduce", "a", room=steps.least_room(), inputs={"title": ""})
 
     written = [f"part {number}" + " flood" * size for number, size in enumerate(sizes)]

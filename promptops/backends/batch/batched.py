@@ -60,6 +60,12 @@ class Batched:
         self._listeners: list[Listener] = []
         self._desks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = weakref.WeakKeyDictionary()
 
+    def beside(self, inner: OpenAI) -> Batched:
+        """Another model's batches, sent when neither prepares more, and told of to the same listeners."""
+        other = Batched(inner, self._database, fresh=self._fresh, quiet=self._quiet, pauses=self._pauses)
+        other._busy, other._listeners, other.under_way = self._busy, self._listeners, self.under_way
+        return other
+
     async def complete(self, call: Call) -> Reply:
         """The reply, when its batch has ended; raises a ``CallError``, or ``StoreError`` where nothing can be kept."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
