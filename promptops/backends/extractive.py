@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptops.extract.asking import Asked
     from promptops.types import Call, Counter, Finish, Price
 
-VERSION = 1
+VERSION = 2
 """Part of the identity, so that no store answers with what an older version chose: raise it when output changes."""
 
 _NO_JSON = (
@@ -97,15 +97,18 @@ class _Summary:
     """One answer: what was asked, and the tokens it may take."""
 
     def __init__(self, asked: Asked, tokens: int, count: Callable[[str], int]) -> None:
-        self.asked, self.tokens, self.count = asked, tokens, count
+        from promptops.extract import Numbered, join
+
+        numbered = Numbered(asked) if asked.cites else None
+        self.asked = numbered.asked if numbered else asked
+        self.join = numbered.join if numbered else join
+        self.tokens, self.count = tokens, count
 
     def text(self) -> tuple[str, Finish]:
         """The answer, and whether it had to be cut inside a sentence to keep to the tokens."""
-        from promptops.extract import join
-
         ranking = self._ranking()
         limits = self._limits(ranking.candidates)
-        text = join(ranking.pick_within(limits)) if limits else None
+        text = self.join(ranking.pick_within(limits)) if limits else None
         if text is None or self.count(text) > self.tokens:
             text = self._within_tokens(ranking, limits)
         return (text, "stop") if text else self._cut(ranking)
@@ -132,12 +135,10 @@ class _Summary:
 
     def _within_tokens(self, ranking: Ranking, limits: Sequence[tuple[int, Sequence[int] | None]]) -> str:
         """Under the limit of tokens as well; the whole is counted, since sentences' own counts may add up to less."""
-        from promptops.extract import join
-
         costs = [self.count(" " + candidate.text) + 1 for candidate in ranking.candidates]
         room = self.tokens + 1
         while room > 0:
-            text = join(ranking.pick_within([*limits, (room, costs)]))
+            text = self.join(ranking.pick_within([*limits, (room, costs)]))
             over = self.count(text) - self.tokens
             if over <= 0:
                 return text

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promptops.chunking import split
+from promptops.citing import checked
 from promptops.errors import AccessError, BudgetError, EmptyError, MisfitError, QuotaError, StoreError, UsageError
+from promptops.plans.citations import Places, kept
 from promptops.plans.plan import Plan
 from promptops.plans.results import Node
 from promptops.plans.spec import TAKES, Question, Spec
@@ -37,6 +39,8 @@ class Partial:
     end: int = 0
     """What it is about, as in its question."""
     node: Node | None = None
+    places: Places = field(default_factory=dict)
+    """What the marks in its text stand for."""
 
 
 def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> Plan[Partial]:
@@ -54,7 +58,7 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     for take in takes:
         reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
         used = used + spec.used(question.step, reply.usage)
-        if text := spec.answer(question, reply):
+        if text := _with_marks(spec.answer(question, reply), question):
             best, cut, stored = text, reply.finish == "length", reply.stored
             wrong = spec.wrong(question, text, cut=cut or count(text) > most)
             if not wrong and not cut and count(text) <= most:
@@ -68,7 +72,16 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     usable = _usable(best, cut, most, question, spec)
     about = (question.step, question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)
-    return replace(usable, stored=stored, start=question.start, end=question.end, node=node)
+    places = kept(usable.text, question.places or {})
+    return replace(usable, stored=stored, start=question.start, end=question.end, node=node, places=places)
+
+
+def _with_marks(text: str, question: Question) -> str:
+    """The answer with its marks in one form, where the chain cites."""
+    if question.places is None:
+        return text
+    given = question.inputs.get("texts") or [question.inputs.get("text", "")]
+    return checked(text, question.places, given)
 
 
 def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:

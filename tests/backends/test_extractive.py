@@ -38,7 +38,7 @@ def ask(text: str, wish: str = "", tokens: int = 1000, parts: tuple[str, ...] = 
 def test_it_is_a_backend_without_cost() -> None:
     """It says what it is, and its price is zero, which is not unknown."""
     backend: Backend = BACKEND
-    assert (backend.name, backend.identity, backend.window) == ("extractive", "extractive/1", 1_000_000)
+    assert (backend.name, backend.identity, backend.window) == ("extractive", "extractive/2", 1_000_000)
     assert backend.price is not None
     assert backend.price.cost(ask(ENGLISH).usage) == Decimal(0)
 
