@@ -45,7 +45,7 @@ def bare(answer: str, citation: Citation) -> str:
     return re.sub(r" ?\[[\d?]+\]", "", answer[citation.start : citation.end])
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(60, 400), st.integers(2, 5))
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(120, 400), st.integers(2, 5))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_sentence_leads_to_the_text_it_was_taken_from(sizes: list[int], chunk: int, fan_in: int) -> None:
     """Through the map, any number of reduces, and the folder's own tree."""
