@@ -43,13 +43,18 @@ class _LazyCounter:
     def loaded(self) -> bool:
         return self._counter is not None
 
-    def count(self, text: str) -> int:
-        """Tokens of ``text`` as plain text."""
+    @property
+    def vocabulary(self) -> Counter:
+        """The counter itself, for whoever wants the tokens and not only their number."""
         if self._counter is None:
             from promptops.tokens import counter
 
             self._counter = counter(tokenizer=_TOKENIZER)
-        return self._counter.count(text)
+        return self._counter
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as plain text."""
+        return self.vocabulary.count(text)
 
 
 class Extractive:

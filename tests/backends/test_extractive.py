@@ -160,3 +160,13 @@ def test_importing_it_is_cheap() -> None:
         "sys.exit(bool({'numpy', 'splintr'} & {*sys.modules}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_its_documents_are_cut_as_those_of_other_models_are() -> None:
+    """By the vocabulary itself, though that is loaded only when it is needed."""
+    from promptops.chunking import split
+    from promptops.tokens import counter
+
+    text = "\n\n".join(f"강 {line}번은 밤새 불어났다. Meadow {line} was under water by six." for line in range(60))
+    own = split(text, 131, Extractive().counter)
+    assert own == split(text, 131, counter(tokenizer="o200k_base"))
