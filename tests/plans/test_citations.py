@@ -27,7 +27,7 @@ from promptops.tokens import counter
 from promptops.types import Call, Reply, Source, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
-PASSAGE = "{0}번 강은 {1}밀리미터 불어났다. River {0} rose by {1} mm in the night, meadow {0} was under water."
+PASSAGE = "{0}번 강은 {1}밀리미터 불어났다. River {0} rose by {1} mm in the night. Meadow {0} was under water."
 
 
 def text(number: int, lines: int) -> str:
