@@ -112,11 +112,27 @@ class _Summary:
     def text(self) -> tuple[str, Finish]:
         """The answer, and whether it had to be cut inside a sentence to keep to the tokens."""
         ranking = self._ranking()
+        if self.asked.nothing:
+            return self._quotes(ranking) or self.asked.nothing, "stop"
         limits = self._limits(ranking.candidates)
         text = self.join(ranking.pick_within(limits)) if limits else None
         if text is None or self.count(text) > self.tokens:
             text = self._within_tokens(ranking, limits)
         return (text, "stop") if text else self._cut(ranking)
+
+    def _quotes(self, ranking: Ranking) -> str:
+        """The passages that bear on the focus, a line each, the nearest first, as the document has them."""
+        from promptops.text import count_words
+
+        lines: list[str] = []
+        room = self.asked.words or self.tokens
+        for candidate in ranking.about(self.asked.question):
+            line = " ".join(self.asked.parts[candidate.part][candidate.start : candidate.end].split())
+            room -= count_words(line)
+            if room < 0 or self.count("\n".join([*lines, f"- {line}"])) > self.tokens:
+                break
+            lines.append(f"- {line}")
+        return "\n".join(lines)
 
     def _ranking(self) -> Ranking:
         from promptops.extract import rank
@@ -124,7 +140,7 @@ class _Summary:
 
         asked = self.asked
         format_ = asked.format or guess(max(asked.parts, key=len))
-        return rank(asked.parts, format=format_, title=asked.title, focus=asked.focus)
+        return rank(asked.parts, format=format_, title=asked.title, focus=asked.focus, question=asked.question)
 
     def _limits(self, candidates: Sequence[Candidate]) -> list[tuple[int, Sequence[int] | None]]:
         asked = self.asked

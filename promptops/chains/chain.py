@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
-from promptops.plans import map_reduce, mapping
+from promptops.plans import map_reduce, mapping, rerank
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
-KINDS = {kind.name: kind for kind in (map_reduce.KIND, mapping.KIND)}
+KINDS = {kind.name: kind for kind in (map_reduce.KIND, mapping.KIND, rerank.KIND)}
 """The plans that a chain file can name."""
 
 _CUTTING = ("chunk_tokens", "overlap_tokens", "context")

@@ -28,21 +28,16 @@ def free(taken: Iterable[int]) -> Iterator[int]:
     return (number for number in count(1) if number not in used)
 
 
-def checked(text: str, known: Collection[int], given: Iterable[str] = ()) -> str:
+def checked(text: str, known: Collection[int], own: Collection[int] = ()) -> str:
     """``text`` with its marks one by one, ``[2, 3]`` as ``[2][3]``, and ``[?]`` for those that are not ``known``.
 
-    Numbers in brackets that stand in a text that was ``given`` are words of its own, and stay.
+    Numbers that a text has in brackets as words of its ``own`` stay as they are.
     """
-    words: set[int] | None = None
 
     def one(match: re.Match[str]) -> str:
-        nonlocal words
         numbers = list(_listed(match[1]))
-        if not any(number in known for number in numbers):
-            if words is None:
-                words = {number for text in given for number in found(text)} - set(known)
-            if all(number in words for number in numbers):
-                return match[0]
+        if numbers and all(number in own for number in numbers):
+            return match[0]
         return "".join(f"[{number}]" if number in known else UNKNOWN for number in dict.fromkeys(numbers))
 
     return _GROUP.sub(one, text)

@@ -13,6 +13,7 @@ _DOUBLE = "\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f"
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
 _SAME = {ord(mark): same for marks, same in ((_SINGLE, "'"), (_DOUBLE, '"'), (_DASHES, "-")) for mark in marks}
 _EDGES = " \t\r\n.,;:!?\"'" + _SINGLE + _DOUBLE
+_STOP = re.compile("[.!?\u2026\u3002\uff01\uff1f]*[\"'\u201d\u2019\u300d\u300f]?(?!\\w)|")
 _QUOTED = re.compile(
     '["\u201c\u00ab\u201e]([^"\u201c\u201d\u00ab\u00bb\u201e\n]{2,}?)["\u201d\u00bb]'
     "|\u300c([^\u300c\u300d\n]{2,}?)\u300d|\u300e([^\u300e\u300f\n]{2,}?)\u300f"
@@ -24,16 +25,23 @@ _LEAST_CHARACTERS = 8
 def locate(quote: str, text: str) -> Span | None:
     """Where ``quote`` stands in ``text``: exactly, or but for blanks, case, kinds of quotation marks, dashes, markup.
 
-    Its ends may lack or have punctuation of their own. ``None`` where its words do not stand there in a row.
+    Its ends may lack or have punctuation of their own; the text's full stop belongs to what stands there. ``None``
+    where its words do not stand there in a row.
     """
     bare = quote.strip(_EDGES)
-    if not bare:
-        return None
-    start = text.find(bare)
-    if start >= 0:
-        return Span(start, start + len(bare))
+    span = _exactly(bare, text) or _nearly(bare, text)
+    stop = _STOP.match(text, span.end) if span else None
+    return Span(span.start, stop.end()) if span and stop else None
+
+
+def _exactly(bare: str, text: str) -> Span | None:
+    start = text.find(bare) if bare else -1
+    return Span(start, start + len(bare)) if start >= 0 else None
+
+
+def _nearly(bare: str, text: str) -> Span | None:
     plain, _ = _plain(bare)
-    whole, places = _plain(text)
+    whole, places = _plain(text) if plain else ("", [])
     at = whole.find(plain) if plain else -1
     return Span(places[at], places[at + len(plain) - 1] + 1) if at >= 0 else None
 

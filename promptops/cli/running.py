@@ -217,17 +217,20 @@ class _Text:
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone
+        self._any = False
         # A terminal obeys control characters, wherever the document had them from; a file or a pipe gets all.
         self._shown = partial(plain, keep="\n\t") if sys.stdout.isatty() else str
 
     def add(self, result: DocumentResult) -> None:
         if result.text:
+            self._any = True
             heading = "" if self._alone else f"## {printable(result.source)}\n\n"
             print(self._shown(f"{heading}{with_sources(result)}\n"), flush=True)
 
     def end(self, result: Result) -> None:
         if result.corpus is not None and result.corpus.text:
-            print(self._shown(f"# Overview\n\n{with_sources(result.corpus)}"), flush=True)
+            heading = "# Overview\n\n" if self._any else ""
+            print(self._shown(f"{heading}{with_sources(result.corpus)}"), flush=True)
 
 
 def _conclude(result: Result, out: Path | None) -> None:

@@ -167,7 +167,7 @@ class _Run:
         if self.counts["failed"] and not self.counts["ok"] + self.counts["truncated"]:
             return "failed"
         broken = self.counts["failed"] + self.counts["truncated"]
-        return "incomplete" if broken or (corpus is not None and corpus.status != "ok") else "ok"
+        return "incomplete" if broken or (corpus is not None and corpus.status not in ("ok", "empty")) else "ok"
 
     async def _read(self, source: Source) -> Document:
         _document.set(next(self._serial))

@@ -16,6 +16,8 @@ _OPEN = re.compile(
 )
 _ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"\n]*)\"")
 _CITE = re.compile(r"^Cite: [^\n]*? (before|after) ", re.MULTILINE)
+_QUESTION = re.compile(r"^[ \t]*the question[ \t]*:[ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
+_QUOTES = re.compile(r"\banswer with the single word ([A-Z]+)\.")
 _FOCUS = re.compile(r"^[ \t]*(?:focus|초점)[ \t]*[:：][ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
 
 _NUMBERS = {
@@ -48,9 +50,12 @@ class Asked:
     title: str = ""
     format: str = ""
     focus: str = ""
+    question: str = ""
     words: int | None = None
     characters: int | None = None
     sentences: int | None = None
+    nothing: str = ""
+    """What to answer where nothing bears on the focus; empty where no passages are asked for, word for word."""
     cites: str = ""
     """``before`` where numbers stand before the passages of the documents, ``after`` where behind their sentences."""
 
@@ -71,14 +76,17 @@ def read_prompt(messages: Sequence[Message]) -> Asked:
     documents = [fence for fence in fences if not fence.name.startswith("title")]
     titles = [fence.text for fence in fences if fence.name.startswith("title")]
     titles += [fence.attributes["title"] for fence in documents if "title" in fence.attributes and len(documents) == 1]
-    focus = _FOCUS.search(around)
-    cites = _CITE.search(around)
-    lengths = {unit: _length(pattern, _FOCUS.sub("", around)) for unit, pattern in _LENGTHS.items()}
+    focus, question = _FOCUS.search(around), _QUESTION.search(around)
+    cites, quotes = _CITE.search(around), _QUOTES.search(around)
+    wishes = _QUESTION.sub("", _FOCUS.sub("", around))
+    lengths = {unit: _length(pattern, wishes) for unit, pattern in _LENGTHS.items()}
     return Asked(
         tuple(fence.text for fence in documents) or ((messages[last].content if messages else ""),),
         title=titles[0].strip() if titles else "",
         format=next((fence.attributes["format"] for fence in documents if "format" in fence.attributes), ""),
         focus=focus[1].strip() if focus else "",
+        question=question[1].strip() if question else "",
+        nothing=quotes[1] if quotes else "",
         cites=cites[1] if cites else "",
         **lengths,
     )

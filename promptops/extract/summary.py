@@ -12,7 +12,7 @@ from promptops.extract.candidates import Candidate, Page, read
 from promptops.extract.choosing import choose
 from promptops.extract.joining import cut, finished, join
 from promptops.extract.ranking import score
-from promptops.extract.terms import Floats, Vectors
+from promptops.extract.terms import Floats, Vectors, asked_about
 from promptops.text import count_words
 
 
@@ -22,6 +22,7 @@ class Ranking:
 
     page: Page
     focus: str = ""
+    question: str = ""
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -35,8 +36,13 @@ class Ranking:
 
     @cached_property
     def scores(self) -> Floats:
-        """One number a candidate, comparable within this text only."""
+        """One number a candidate, comparable within this text only: its nearness to the question, if there is one."""
+        if self.question:
+            return self._nearness(self.question)
         return score(self.page, self.vectors, self.focus)
+
+    def _nearness(self, wish: str) -> Floats:
+        return self.vectors.times(self.vectors.vector(asked_about(wish)))
 
     def pick(self, room: int, costs: Sequence[int] | None = None) -> list[Candidate]:
         """The best sentences that fit, in the order of the text; each costs its words, or what ``costs`` says."""
@@ -53,13 +59,18 @@ class Ranking:
             costs=np.array([costs or words for _, costs in limits], dtype=np.int64),
             room=np.array([room for room, _ in limits], dtype=np.int64),
             follows=np.array([candidate.in_block > 0 for candidate in self.candidates], dtype=np.int64),
-            parts=np.array([candidate.part for candidate in self.candidates], dtype=np.int64),
+            parts=np.array([0 if self.question else one.part for one in self.candidates], dtype=np.int64),
         )
         return [self.candidates[i] for i in sorted(chosen)]
 
     def cut_best(self, fits: Callable[[str], bool]) -> str:
         """The beginning of the best sentence, as long as ``fits`` allows, for where no sentence fits whole."""
         return cut(finished(self.best_first()[0]), fits) if self.candidates else ""
+
+    def about(self, wish: str) -> list[Candidate]:
+        """Those that share a word with ``wish``, the nearest first."""
+        near = self._nearness(wish)
+        return [self.candidates[i] for i in np.argsort(-near, kind="stable") if near[i] > 0]
 
     def best_first(self) -> list[Candidate]:
         """All of them by score, for whoever shortens a text from its weakest end."""
@@ -72,12 +83,21 @@ def rank(
     format: str = "markdown",
     title: str = "",
     focus: str = "",
+    question: str = "",
 ) -> Ranking:
     """Rank the sentences of ``text``, or of several parts in order, each of which then gets its share of a summary.
 
-    ``title`` is what the text is about, where it doesn't say so itself; sentences near ``focus`` come first.
+    ``title`` is what the text is about, where it doesn't say so itself; sentences near ``focus`` come first. With a
+    ``question`` nothing counts but how near they are to it, and parts have no shares.
     """
-    return Ranking(read([text] if isinstance(text, str) else text, format, title), focus)
+    return Ranking(read([text] if isinstance(text, str) else text, format, title), focus, question)
+
+
+def likeness(texts: Sequence[str], wish: str) -> list[float]:
+    """How near each of ``texts`` is to ``wish``, 0 to 1: the cosine of their TF-IDF vectors."""
+    vectors = Vectors(texts)
+    near: list[float] = vectors.times(vectors.vector(asked_about(wish))).tolist()
+    return near
 
 
 def summarize(

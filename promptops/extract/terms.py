@@ -6,6 +6,7 @@ memory grows with the text and never with the square of its sentences.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -31,12 +32,18 @@ _KOREAN = """
 하여 에서 니까 세요
 """
 STOP = frozenset(_ENGLISH.split()) | frozenset(_KOREAN.split())
+_ASKING = re.compile(r"얼마나|얼마|무엇\w?|무슨|누가|누구\w?|언제|어디\w?|어떻게|어떤|왜|몇")
 _STEM = 6  # letters; words that share them are taken for one, which serves inflected languages without a stemmer each
 
 
 def terms(text: str) -> list[str]:
     """The words of ``text`` that carry meaning, shortened to their stems."""
     return [word[:_STEM] for word in words(text) if word not in STOP]
+
+
+def asked_about(question: str) -> str:
+    """``question`` without the Korean words that only ask; the English ones carry no meaning here anyway."""
+    return _ASKING.sub(" ", question)
 
 
 class Vectors:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptops.chunking import split
-from promptops.citing import checked
+from promptops.citing import checked, found
 from promptops.errors import AccessError, BudgetError, EmptyError, MisfitError, QuotaError, StoreError, UsageError
 from promptops.plans.citations import Places, kept
 from promptops.plans.plan import Plan
@@ -81,7 +81,8 @@ def _with_marks(text: str, question: Question) -> str:
     if question.places is None:
         return text
     given = question.inputs.get("texts") or [question.inputs.get("text", "")]
-    return checked(text, question.places, given)
+    own = {number for text in given for number in found(text)} - question.places.keys()
+    return checked(text, {number for number, place in question.places.items() if place is not None}, own)
 
 
 def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:

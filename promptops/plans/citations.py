@@ -46,9 +46,9 @@ def of_group(answers: Iterable[tuple[str, Places]]) -> Marked:
     return Marked(texts, {number: place for place, number in known.items()})
 
 
-def kept(text: str, places: Places) -> dict[int, Place]:
+def kept(text: str, places: Mapping[int, Place | None]) -> dict[int, Place]:
     """Those of ``places`` that marks in ``text`` stand for."""
-    return {number: places[number] for number in found(text) if number in places}
+    return {number: place for number in found(text) if (place := places.get(number)) is not None}
 
 
 def resolved(text: str, places: Places) -> tuple[Marked, tuple[Citation, ...]]:

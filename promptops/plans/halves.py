@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
-from promptops.chunking import split
+from promptops.chunking import cores, split
 from promptops.errors import (
     EmptyError,
     MisfitError,
@@ -27,7 +27,7 @@ from promptops.plans.ask import Partial, ask
 from promptops.plans.plan import Plan
 from promptops.plans.results import Node, Span
 from promptops.plans.spec import TAKES, Question, Spec
-from promptops.types import Counter
+from promptops.types import Chunk, Counter
 
 _DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError, MisfitError)
 """What less text may mend; a second try at the same server would not."""
@@ -43,6 +43,11 @@ class Part:
     start: int
     end: int
     text: str
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk]) -> list[Part]:
+        """The parts that chunks are about; each chunk's text may begin with what the one before ended with."""
+        return [cls(*core, chunk.text) for core, chunk in zip(cores(chunks), chunks, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

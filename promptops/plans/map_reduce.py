@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from promptops.chunking import cores
 from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import Partial
@@ -129,8 +128,7 @@ class _Mapped:
 
     def result(self) -> Plan[tuple[DocumentResult, Places]]:
         """All chunks side by side, then their tree; and what the marks in the answer stand for."""
-        own = (Part(*core, chunk.text) for core, chunk in zip(cores(self.chunks), self.chunks, strict=True))
-        found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in own]
+        found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in Part.of(self.chunks)]
         outcomes = [outcome for part in found for outcome in part]
         if stopping := summing.stopping(outcomes):
             return self._failed(outcomes, stopping)

@@ -50,8 +50,7 @@ def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
         like = counter.count(part.text) if spec.alike("map") else None
         return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"))
 
-    own = (Part(chunk.start, chunk.end, chunk.text) for chunk in chunks)
-    found: list[list[Outcome]] = yield [answered(spec, part, question) for part in own]
+    found: list[list[Outcome]] = yield [answered(spec, part, question) for part in Part.of(chunks)]
     return _joined(source.name, [outcome for part in found for outcome in part], len(chunks), spec)
 
 

@@ -114,6 +114,8 @@ class CorpusResult:
     citations: tuple[Citation, ...] = ()
     tree: tuple[Node, ...] = ()
     """How the documents' answers reached it; how each came about is in its own result."""
+    left_out: int = 0
+    """Passages that did not fit the prompt of the answer."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
     stopped: str | None = None

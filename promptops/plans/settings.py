@@ -29,6 +29,7 @@ class Settings(BaseModel):
     overlap_tokens: Annotated[int, Field(ge=0)] = 0
     reduce_tokens: Annotated[int, Field(ge=64)] = 16_000
     focus: str = ""
+    question: str = ""
     language: str = ""
     corpus: bool = True
     cite: bool = False

@@ -111,8 +111,8 @@ class Question:
     start: int = 0
     end: int = 0
     """The characters of the document that it is about; of the folder, the numbers of the documents."""
-    places: Mapping[int, Place] | None = None
-    """What the marks in its texts stand for; ``None`` where the chain does not cite."""
+    places: Mapping[int, Place | None] | None = None
+    """What the marks in its texts stand for, or that they lead nowhere; ``None`` where the chain does not cite."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def test_marks_are_read_in_the_forms_that_models_write(written: str, read: str) 
 
 def test_a_number_in_brackets_that_the_text_had_is_no_mark() -> None:
     """An array index or a footnote that is quoted stays as it was."""
-    assert checked("see x[0] and [7] [1]", {1}, ["x[0] is set, as in [7]."]) == "see x[0] and [7] [1]"
+    assert checked("see x[0] and [7] [1]", {1}, {0, 7}) == "see x[0] and [7] [1]"
 
 
 def test_marks_are_renumbered_all_at_once() -> None:
@@ -121,7 +121,7 @@ def test_a_quote_is_found_where_it_stands(quote: str) -> None:
     """Whatever was done to its blanks, marks and case."""
     span = locate(quote, PROSE)
     assert span is not None
-    assert span.of(PROSE) in ("The lower meadow was under water by six", "강은 밤새 불어났다")
+    assert span.of(PROSE) in ("The lower meadow was under water by six", "강은 밤새 불어났다.")
 
 
 @given(st.text(min_size=1, max_size=80), st.data())
@@ -130,7 +130,7 @@ def test_any_part_of_a_text_is_located_in_it(text: str, data: st.DataObject) -> 
     start = data.draw(st.integers(0, len(text) - 1))
     piece = text[start : data.draw(st.integers(start + 1, len(text)))]
     span = locate(piece, text)
-    assert span is not None or not piece.strip(" \t\r\n.,;:!?\"'")
+    assert span is not None or not any(map(str.isalnum, piece))
 
 
 def test_words_that_do_not_stand_there_are_found_nowhere() -> None:
