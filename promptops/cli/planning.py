@@ -10,8 +10,9 @@ from promptops.cli import printing
 from promptops.cli.printing import note, without_answer
 from promptops.drivers.estimate import Estimate
 from promptops.plans.settings import Settings
+from promptops.prices import dollars
 from promptops.report import jsonable
-from promptops.report.words import dollars, plural
+from promptops.report.words import plural
 from promptops.types import Totals
 
 INCOMPLETE = 3

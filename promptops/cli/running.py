@@ -23,12 +23,12 @@ from promptops.drivers.estimate import Estimate
 from promptops.drivers.job import Job
 from promptops.drivers.run import Result
 from promptops.plans.results import DocumentResult
-from promptops.prices import FREE
+from promptops.prices import FREE, dollars
 from promptops.report import jsonable
 from promptops.report.encoding import printable
 from promptops.report.folder import INDEX, Folder
 from promptops.report.sources import with_sources
-from promptops.report.words import dollars, duration, packed, plain, plural, spent
+from promptops.report.words import duration, packed, plain, plural, spent
 from promptops.types import Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}

@@ -67,6 +67,7 @@ class Client:
         self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
         self._patience = patience or Patience()
+        self._told = {"rpm": rpm, "tpm": tpm}
         self._admission = admission(backend)
         self._line: Line | None = None
         for name, kind, limit in (("--rpm", "requests", rpm), ("--tpm", "tokens", tpm)):
@@ -84,6 +85,8 @@ class Client:
         loop = asyncio.get_running_loop()
         door = self._doors.get(loop)
         if door is None:
+            for other in [known for known in list(self._doors) if known.is_closed()]:
+                self._doors.pop(other, None)
             door = self._doors[loop] = self._door()
         return await door(call)
 
@@ -92,7 +95,7 @@ class Client:
         return Stream(self.complete, call)
 
     def sibling(self, model: str) -> Client:
-        """A client for another model of the same server, with this one's store, budget and patience.
+        """A client for another model of the same server, as ``beside`` makes it.
 
         Raises ``UsageError`` where the backend is not of a kind that serves several.
         """
@@ -102,7 +105,10 @@ class Client:
         return self.beside(serve(model))
 
     def beside(self, backend: Backend) -> Client:
-        """A client for another backend, with this one's store, budget and patience, and its listeners."""
+        """A client for another backend, with this one's store, budget and patience, and its listeners.
+
+        Where it is a server's, it is held to the same requests and tokens a minute, which servers count by model.
+        """
         client = Client(
             backend,
             self.database,
@@ -110,8 +116,9 @@ class Client:
             concurrency=None if self._growing else self.concurrency,
             fresh=self.fresh,
             patience=self._patience,
+            **(self._told if getattr(backend, "account", None) is not None else {}),
         )
-        client._listeners = self._listeners
+        client._listeners, client.replies = self._listeners, self.replies
         return client
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:

@@ -38,12 +38,12 @@ class Stored:
     async def complete(self, call: Call) -> Reply:
         """The stored reply, or the backend's."""
         known, asked = key(call, self._identity), question(call, self._identity)
-        if not self._fresh and (stored := self._replies.get(known, asked)) is not None:
+        if not self._fresh and (stored := self._replies.get(known, asked, call.tags.run)) is not None:
             return stored
         reply = await self._inner(call)
         if not reply.stored:
             with suppress(StoreError):
-                self._replies.put(known, reply, asked)
+                self._replies.put(known, reply, asked, call.tags.run)
         return reply
 
 
@@ -60,8 +60,12 @@ class Coalesced:
         known, mine = key(call, self._identity), Future[Reply]()
         twin = self._going.setdefault(known, mine)
         if twin is not mine:
+            told = asyncio.wrap_future(twin)
+            told.add_done_callback(
+                _heard
+            )  # or its failure would be reported as nobody's, should this task be cancelled
             try:
-                return replace(await asyncio.shield(asyncio.wrap_future(twin)), stored=True)
+                return replace(await asyncio.shield(told), stored=True)
             except asyncio.CancelledError:
                 if being_cancelled() or not twin.cancelled():
                     raise
@@ -81,6 +85,11 @@ def being_cancelled() -> bool:
     """Whether somebody asked the running task to end, and not merely something that it waited for was cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _heard(told: asyncio.Future[Reply]) -> None:
+    if not told.cancelled():
+        told.exception()
 
 
 def _pass_on(future: Future[Reply], failure: BaseException) -> None:

@@ -225,10 +225,13 @@ async def run(
     kept: list[DocumentResult] = []
     going = _Run(job, client, observer or Observer(), sink or kept.append, Covered(min_coverage))
     start = time.monotonic()
-    corpus = await going.go()
-    if not going.stopped:
+    ended = False
+    try:
+        corpus = await going.go()
+        ended = not going.stopped
+    finally:
         with suppress(StoreError):
-            client.replies.settle()
+            client.replies.settle(going.id, ended=ended)
     return Result(
         run=going.id,
         chain=job.chain.name,

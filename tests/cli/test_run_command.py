@@ -242,7 +242,7 @@ def test_a_budget_that_runs_out_is_incomplete(
     assert used["calls"] < 9
     spent = used["usd"] if cap[0] == "--max-usd" else used["input_tokens"] + used["output_tokens"]
     assert 0 < spent <= float(cap[1])
-    assert len([line for line in said.lines if "would be passed" in line]) == 1
+    assert len([line for line in said.lines if "of the cap of" in line]) == 1
     assert said.lines[-1].startswith("promptops: to go on, paying nothing twice: ")
     assert "--fresh" not in said.lines[-1]
     done = command("summarize", docs, "-m", spec, "--set", "words=20", "--json")
