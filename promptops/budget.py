@@ -103,14 +103,12 @@ class Budget:
     def _refusal(self, most: Amount) -> BudgetError:
         """What is spent is not said: calls in flight add to it, so that it would be another figure a moment later."""
         if self.max_tokens is not None and self._settled.tokens + most.tokens > self.max_tokens:
-            left = "all" if most.tokens > self.max_tokens else "what is left"
+            left = "the whole cap" if most.tokens > self.max_tokens else "what is left of the cap"
             may, cap, option = f"take {most.tokens:,} tokens", f"{self.max_tokens:,}", "--max-tokens"
         else:
-            left = "what is left" if Budget(self.max_usd)._fits(most) else "all"
-            may, cap, option = f"cost {dollars(most.usd)}", dollars(self.max_usd), "--max-usd"
-        return BudgetError(
-            f"the next call may {may}, more than {left} of the cap of {cap}; go on with a higher {option}"
-        )
+            left = "what is left of the cap" if Budget(self.max_usd).holds(most) else "the whole cap"
+            may, cap, option = f"cost {dollars(most.usd)}", f"${self.max_usd:f}", "--max-usd"
+        return BudgetError(f"the next call may {may}, more than {left} of {cap}; go on with a higher {option}")
 
 
 class NotingBudget(Budget):

@@ -92,11 +92,11 @@ def test_a_cap_of_nothing_is_refused(cap: int) -> None:
 
 def test_the_refusal_says_what_is_lacking_and_how_to_go_on() -> None:
     """The next call, the cap and the option; and whether the whole cap would do, with money as it stands elsewhere."""
-    with pytest.raises(BudgetError, match=r"may take 11 tokens, more than all of the cap of 10; .*--max-tokens"):
+    with pytest.raises(BudgetError, match=r"may take 11 tokens, more than the whole cap of 10; .*--max-tokens"):
         asyncio.run(Budget(max_tokens=10).reserve(Amount(11, None)))
     budget = Budget(max_usd=Decimal("0.05"))
-    with pytest.raises(BudgetError, match=r"may cost \$0\.0600, more than all of the cap of \$0\.0500; .*--max-usd"):
+    with pytest.raises(BudgetError, match=r"may cost \$0\.0600, more than the whole cap of \$0\.05; .*--max-usd"):
         asyncio.run(budget.reserve(Amount(1, Decimal("0.06"))))
     budget.settle(Amount(0, Decimal(0)), Amount(1, Decimal("0.04")))
-    with pytest.raises(BudgetError, match=r"may cost \$0\.0200, more than what is left of the cap of \$0\.0500;"):
+    with pytest.raises(BudgetError, match=r"may cost \$0\.0200, more than what is left of the cap of \$0\.05;"):
         asyncio.run(budget.reserve(Amount(1, Decimal("0.02"))))
