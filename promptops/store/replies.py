@@ -78,9 +78,8 @@ class Replies:
 
     def get(self, key: bytes, question: bytes | None = None, run: str = "") -> Reply | None:
         """The stored reply, marked ``stored``, or ``None``."""
-        age = self._database.max_age
-        oldest = 0.0 if age is None else time.time() - age
-        rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", (key, oldest))
+        values = (key, self._database.oldest)
+        rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", values)
         if not rows:
             return None
         self._note(key, question, run, final=rows[0][1])
