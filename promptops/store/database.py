@@ -199,7 +199,8 @@ class Database:
         return found
 
     def _error(self, what: str, failure: Exception) -> StoreError:
-        return StoreError(f"store {self.path!r} {what}: {failure}; name another file with --store FILE (store=...)")
+        room = "make room for it, or " if "full" in str(failure) else ""
+        return StoreError(f"store {self.path!r} {what}: {failure}; {room}name another file with --store FILE (store=...)")
 
 
 def whole(text: str) -> str:
