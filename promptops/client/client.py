@@ -19,7 +19,7 @@ from promptops.client.admission import admission
 from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried, Unhalted
 from promptops.client.packing import Packed, split_among
 from promptops.client.prefixes import Prefixed
-from promptops.client.size import PromptSize, size
+from promptops.client.size import Beyond, PromptSize, size
 from promptops.client.streams import Stream, Told
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
@@ -66,6 +66,7 @@ class Client:
         self.layouts = Layouts(self.database)
         self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
+        self._beyond = Beyond()
         self._patience = patience or Patience()
         self._told = {"rpm": rpm, "tpm": tpm}
         self._admission = admission(backend)
@@ -192,7 +193,7 @@ class Client:
         complete = Halting(complete, halt).complete
         if not isinstance(backend, Batched):  # where none is first
             complete = Prefixed(complete, backend).complete
-        complete = Sized(complete, backend, self.overhead).complete
+        complete = Sized(complete, backend, self.overhead, self._beyond).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
         complete = Coalesced(complete, identity, self._going).complete

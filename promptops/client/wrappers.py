@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
+from promptops.client.size import Beyond
 from promptops.client.verdict import IN_VAIN, stops
 from promptops.errors import CallError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
@@ -105,20 +106,27 @@ class Sized:
     What fits is judged as plans judge it, by the backend's own word; what is reserved is judged by what was learned.
     """
 
-    def __init__(self, inner: Complete, backend: Backend, overhead: Overhead) -> None:
+    def __init__(self, inner: Complete, backend: Backend, overhead: Overhead, beyond: Beyond) -> None:
         self._inner = inner
         self._backend = backend
         self._overhead = overhead
+        self._beyond = beyond
 
     async def complete(self, call: Call) -> Reply:
         """The reply; raises ``WindowError`` where input and reserved output pass the window."""
         contents = contents_tokens(self._backend, call)
         number = len(call.messages)
         self._check(contents + self._backend.overhead * (number + 1), call)
-        reply = await self._inner(replace(call, input_tokens=contents + self._overhead.around(number).tokens))
+        counted = contents + self._overhead.around(number).tokens
         plain = call.schema is None and not about_tools(call)
-        if plain and not reply.stored and not reply.usage.estimated:
+        beyond = 0 if plain else self._beyond.of(call)
+        reply = await self._inner(replace(call, input_tokens=counted + beyond))
+        if reply.stored or reply.usage.estimated:
+            return reply
+        if plain:
             self._learn(number, reply.usage.input_tokens - contents)
+        else:
+            self._beyond.learn(call, reply.usage.input_tokens - counted)
         return reply
 
     def _learn(self, messages: int, tokens: int) -> None:

@@ -200,7 +200,9 @@ class Database:
 
     def _error(self, what: str, failure: Exception) -> StoreError:
         room = "make room for it, or " if "full" in str(failure) else ""
-        return StoreError(f"store {self.path!r} {what}: {failure}; {room}name another file with --store FILE (store=...)")
+        return StoreError(
+            f"store {self.path!r} {what}: {failure}; {room}name another file with --store FILE (store=...)"
+        )
 
 
 def whole(text: str) -> str:

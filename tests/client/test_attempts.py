@@ -263,6 +263,16 @@ def test_a_run_that_ends_leaves_another_its_cut_replies() -> None:
     assert asked == [0, 1, 1]
 
 
+def test_cut_replies_of_a_step_with_a_model_of_its_own_are_forgotten_too() -> None:
+    """At the end of the run, like all others of it."""
+    client = Client(Scripted(answer=lambda _: "whole."))
+    other = Scripted(answer=lambda _: Reply("It was cut in the mid", finish="length"))
+    other.identity = other.name = "scripted:other"
+    result = po.run("summarize", [Source("one", text="A line.")], client, models={"map": other})
+    assert (result.status, len(other.calls)) == ("incomplete", 2)
+    assert not client.database.query("SELECT key FROM replies WHERE NOT final")
+
+
 def test_a_run_that_ends_leaves_another_its_connections(fake_openai: FakeOpenAI) -> None:
     """Two runs at once on one client, the first of them over in no time."""
     fake_openai.latency = 0.05

@@ -318,6 +318,19 @@ def test_a_budget_holds_what_tools_take(fake_openai: FakeOpenAI) -> None:
             assert fake_openai.requests[-1].input_tokens + 60 <= budget.most[-1].tokens
 
 
+def test_what_a_provider_adds_for_tools_is_set_aside_from_the_second_call_on() -> None:
+    """It says so with its first usage; another set of tools is another matter."""
+    budget = Noting(max_tokens=100_000)
+    tools = (Tool("weather"),)
+    backend = Scripted(answer=lambda call: Reply("fine.", Usage(500 if call.tools else 9, 0, 1)))
+    client = Client(backend, budget=budget)
+    calls = [replace(ask(text, words=10), tools=tools) for text in ("one", "two")]
+    send(client, calls[0])
+    send(client, calls[1])
+    send(client, replace(ask("three", words=10), tools=(Tool("news"),)))
+    assert [most.tokens >= 510 for most in budget.most] == [False, True, False]
+
+
 def test_what_the_provider_counted_beyond_our_count_is_settled_and_ends_the_sending() -> None:
     """Nobody can know it before; from then on the cap holds."""
     client = Client(Scripted([Reply("an answer", Usage(990, 0, 20)), "never sent"]), budget=Budget(max_tokens=1_000))
