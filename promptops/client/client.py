@@ -86,8 +86,7 @@ class Client:
         loop = asyncio.get_running_loop()
         door = self._doors.get(loop)
         if door is None:
-            for other in [known for known in list(self._doors) if known.is_closed()]:
-                self._doors.pop(other, None)
+            self._forget_closed()
             door = self._doors[loop] = self._door()
         return await door(call)
 
@@ -177,6 +176,13 @@ class Client:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _forget_closed(self) -> None:
+        """Doors of loops that are no more: what waits behind a door can hold its loop, so that neither would ever go."""
+        for known in self._doors.keyrefs():  # a list made at once, since other threads come and go
+            loop = known()
+            if loop is not None and loop.is_closed():
+                self._doors.pop(loop, None)
 
     def _door(self) -> Complete:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""

@@ -19,22 +19,24 @@ class Found:
     lacking: int = 0
     stopped: set[str] = field(default_factory=set)
     reason: str | None = None
+    """The first failure that stopped the sending, or else the first of all."""
 
     def add(self, result: DocumentResult, source: Source) -> None:
         """One document is done."""
         self.counts[result.status] += 1
         self.covered.add(result, source)
         self.lacking += result.status == "failed" or any(span.status in LOST for span in result.coverage)
+        if result.error and result.status != "empty" and (not self.reason or (result.stopped and not self.stopped)):
+            self.reason = f"{result.source}: {result.error}"
         if result.stopped:
             self.stopped.add(result.stopped)
-        if result.error and result.status != "empty":
-            self.reason = self.reason or f"{result.source}: {result.error}"
 
     def add_corpus(self, corpus: CorpusResult) -> None:
         """So is the answer over all of them."""
+        if not self.reason or (corpus.stopped and not self.stopped):
+            self.reason = corpus.error
         if corpus.stopped:
             self.stopped.add(corpus.stopped)
-        self.reason = self.reason or corpus.error
 
     def status(self, corpus: CorpusResult | None) -> RunStatus:
         """What the run came to."""

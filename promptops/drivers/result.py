@@ -33,7 +33,7 @@ class Result:
     stopped: frozenset[str] = frozenset()
     """What kept calls from being sent: ``budget``, ``quota``, ``access``, ``store``."""
     reason: str | None = None
-    """The first failure, in one line; without any, how many answers were cut."""
+    """What stopped the sending, or else the first failure, in one line; without any, how many answers were cut."""
     counts: Mapping[DocumentStatus, int] = field(default_factory=dict)
     """Documents by their status."""
     lacking: int = 0

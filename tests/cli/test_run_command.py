@@ -311,6 +311,15 @@ def test_a_cap_under_the_next_call_offers_no_command(command: Command, docs: Pat
     assert said.lines[-1].endswith(" (and 2 more documents: --out DIR or --json names them)")
 
 
+def test_what_stopped_a_run_is_said_beside_what_failed_before(command: Command, docs: Path, script: Script) -> None:
+    """A file that cannot be read is not why the others wait."""
+    (docs / "a.bin.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    said = command("summarize", docs, "-m", script(), "--max-tokens", 20)
+    assert [line.startswith("promptops: failed: ") and "a.bin.txt" in line for line in said.lines[:-1]].count(True) == 1
+    assert f"{docs}/a.txt: the next call may take" in said.lines[-1]
+    assert "(and 3 more documents: " in said.lines[-1]
+
+
 def test_the_last_line_says_where_the_other_documents_are_named(
     command: Command, docs: Path, openai_environment: FakeOpenAI, tmp_path: Path
 ) -> None:
