@@ -178,7 +178,7 @@ class Client:
         self.close()
 
     def _forget_closed(self) -> None:
-        """Doors of loops that are no more: what waits behind a door can hold its loop, so that neither would ever go."""
+        """Doors of loops that are no more: what is behind a door can hold its loop, so that neither would ever go."""
         for known in self._doors.keyrefs():  # a list made at once, since other threads come and go
             loop = known()
             if loop is not None and loop.is_closed():
