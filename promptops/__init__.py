@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptops.counting import count, truncate
     from promptops.drivers.difference import Difference
     from promptops.drivers.estimate import Estimate
-    from promptops.drivers.run import Result
+    from promptops.drivers.result import Result
     from promptops.errors import PromptopsError
     from promptops.types import Call, Message, Reply, Source, Tool, ToolCall, Totals, Usage
 
@@ -37,7 +37,7 @@ _HOME = {
     "Client": "promptops.client",
     "Difference": "promptops.drivers.difference",
     "Estimate": "promptops.drivers.estimate",
-    "Result": "promptops.drivers.run",
+    "Result": "promptops.drivers.result",
     "PromptopsError": "promptops.errors",
     "Call": "promptops.types",
     "Message": "promptops.types",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -25,7 +25,7 @@ from promptops.drivers import run as running
 from promptops.drivers.difference import Difference
 from promptops.drivers.estimate import Estimate
 from promptops.drivers.job import Job
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.errors import NotFoundError, PriceError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.template import Template
@@ -49,7 +49,7 @@ def connect(
     max_tokens: int | None = None,
     concurrency: int | None = None,
     fresh: bool = False,
-    max_age: float | str | timedelta | None = None,
+    max_age: float | str | timedelta | datetime | None = None,
     tokenizer: str | None = None,
     window: int | None = None,
     base_url: str | None = None,
@@ -68,11 +68,11 @@ def connect(
     not known of a model; ``estimate_tokens`` allows counts that are estimates, and marked so. ``timeout`` is in seconds
     per call.
     ``reasoning_tokens`` is what the model may spend unseen before an answer (default 2,048 for models known to reason).
-    Replies that are older than ``max_age`` (seconds, ``"7d"``, ``"12h"`` or a ``timedelta``) are asked for again, and
-    all of them with ``fresh``. A backend of your own says these five itself. ``rpm`` and ``tpm`` are the server's
-    limits in requests and tokens a minute, where it should be held to less than it says itself; all clients of one
-    server, key and model share them. ``batch`` asks through the provider's Batch API: within a day, at the batch price,
-    a level of the chain at a time, whatever ``concurrency`` and ``timeout`` say.
+    Replies that are older than ``max_age`` (seconds, ``"7d"``, ``"12h"``, a ``timedelta``; or a moment) are asked for
+    again, and all of them with ``fresh``. A backend of your own says these five itself. ``rpm`` and ``tpm`` are the
+    server's limits in requests and tokens a minute, where it should be held to less than it says itself; all clients of
+    one server, key and model share them. ``batch`` asks through the provider's Batch API: within a day, at the batch
+    price, a level of the chain at a time, whatever ``concurrency`` and ``timeout`` say.
 
     Raises ``NotFoundError``, ``TokenizerError``, ``PriceError``, ``StoreError`` or ``UsageError``.
     """
@@ -85,7 +85,7 @@ def connect(
         raise PriceError(
             f"no {what} is known for {chosen.name}, so --max-usd cannot hold; cap tokens with --max-tokens"
         )
-    budget, database = Budget(cap, max_tokens), Database(store, max_age=seconds(max_age))
+    budget, database = Budget(cap, max_tokens), Database(store, max_age=age(max_age))
     if asked is not None:
         chosen, concurrency = Batched(asked, database, fresh=fresh), GATHERED
     return Client(chosen, database, budget=budget, concurrency=concurrency, fresh=fresh, rpm=rpm, tpm=tpm)
@@ -137,7 +137,7 @@ def plan(
     model: str | Backend = "extractive",
     *,
     store: str | Path | None = None,
-    max_age: float | str | timedelta | None = None,
+    max_age: float | str | timedelta | datetime | None = None,
     **options: Any,
 ) -> Estimate:
     """What running ``chain`` over ``paths`` would send: calls, tokens and US dollars, offline and without a key.
@@ -150,7 +150,7 @@ def plan(
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
         return _blocking(estimating.estimate(planned))
-    with closing(Database(store, max_age=seconds(max_age))) as database:
+    with closing(Database(store, max_age=age(max_age))) as database:
         return _blocking(estimating.estimate(planned, database))
 
 
@@ -160,14 +160,14 @@ def diff(
     model: str | Backend = "extractive",
     *,
     store: str | Path | None,
-    max_age: float | str | timedelta | None = None,
+    max_age: float | str | timedelta | datetime | None = None,
     **options: Any,
 ) -> Difference:
     """What running ``chain`` over ``paths`` would send after what ``store`` holds, per document, and why; offline.
 
     ``max_age`` and ``options`` are those of ``plan``. Raises what ``run`` raises before it sends.
     """
-    with closing(Database(store, max_age=seconds(max_age))) as database:
+    with closing(Database(store, max_age=age(max_age))) as database:
         return _blocking(comparing.difference(_job(chain, paths, model, options), database))
 
 
@@ -272,17 +272,30 @@ def dollars(value: float | str | Decimal | None) -> Decimal | None:
     return cap
 
 
-def seconds(value: float | str | timedelta | None) -> float | None:
-    """An age in seconds, from ``7d``, ``12h``, ``1h30m``, a number of seconds or a ``timedelta``.
+def age(value: float | str | timedelta | datetime | None) -> float | datetime | None:
+    """An age in seconds, from ``7d``, ``12h``, ``1h30m``, a number of seconds or a ``timedelta``; or a moment.
 
-    Raises ``UsageError`` for what is no length of time, or none at all.
+    A moment is a ``datetime`` or written as ISO 8601 (``2026-03-01T09:00``), by the clock on the wall where it names no
+    time zone. Raises ``UsageError`` for what is neither, for no length of time, and for a moment to come.
     """
     if value is None:
         return None
     found = value.total_seconds() if isinstance(value, timedelta) else duration(str(value).strip())
-    if found is None or not found > 0:
-        raise UsageError(f"--max-age must be a length of time such as 7d, 12h or 90 (seconds), not {str(value)!r}")
-    return found
+    if found is not None and found > 0:
+        return found
+    moment = _moment(value) if found is None else None
+    if moment is None or moment > datetime.now(UTC):
+        what = "be a length of time such as 7d, 12h or 90 (seconds), or a moment that is past such as 2026-03-01T09:00"
+        raise UsageError(f"--max-age must {what}, not {str(value)!r}")
+    return moment
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:

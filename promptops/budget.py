@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from promptops.errors import BudgetError, PriceError, UsageError
+from promptops.prices import dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Budget:
 
     @property
     def settled(self) -> Amount:
-        """What has been used for certain."""
+        """What has been used for certain; US dollars ``None`` once something without a known price was."""
         return self._settled
 
     def holds(self, most: Amount) -> bool:
@@ -73,6 +74,8 @@ class Budget:
             try:
                 await waiter[1]
             except asyncio.CancelledError:
+                with self._lock, suppress(ValueError):
+                    self._waiting.remove(waiter)
                 raise Unsent from None
 
     def settle(self, most: Amount, used: Amount) -> None:
@@ -90,20 +93,22 @@ class Budget:
             raise PriceError("a cap in US dollars needs a price, and none is known for this model: use --max-tokens")
 
     def _fits(self, *amounts: Amount) -> bool:
-        tokens = sum(amount.tokens for amount in amounts)
-        usd = sum((amount.usd or Decimal(0) for amount in amounts), Decimal(0))
-        return (self.max_tokens is None or tokens <= self.max_tokens) and (self.max_usd is None or usd <= self.max_usd)
+        """Whether all of it together is within the cap; what has no price is within none in US dollars."""
+        whole = amounts[0]
+        for amount in amounts[1:]:
+            whole = _plus(whole, amount)
+        within = self.max_tokens is None or whole.tokens <= self.max_tokens
+        return within and (self.max_usd is None or (whole.usd is not None and whole.usd <= self.max_usd))
 
     def _refusal(self, most: Amount) -> BudgetError:
+        """What is spent is not said: calls in flight add to it, so that it would be another figure a moment later."""
         if self.max_tokens is not None and self._settled.tokens + most.tokens > self.max_tokens:
-            return BudgetError(
-                f"the cap of {self.max_tokens:,} tokens would be passed: {self._settled.tokens:,} are used and the "
-                f"next call may take {most.tokens:,}; go on with a higher --max-tokens"
-            )
-        return BudgetError(
-            f"the cap of ${self.max_usd:f} would be passed: ${self._settled.usd:.6f} is spent and the next call may "
-            f"cost ${most.usd:.6f}; go on with a higher --max-usd"
-        )
+            left = "the whole cap" if most.tokens > self.max_tokens else "what is left of the cap"
+            may, cap, option = f"take {most.tokens:,} tokens", f"{self.max_tokens:,}", "--max-tokens"
+        else:
+            left = "what is left of the cap" if Budget(self.max_usd).holds(most) else "the whole cap"
+            may, cap, option = f"cost {dollars(most.usd)}", f"${self.max_usd:f}", "--max-usd"
+        return BudgetError(f"the next call may {may}, more than {left} of {cap}; go on with a higher {option}")
 
 
 class NotingBudget(Budget):
@@ -126,8 +131,8 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 def _plus(one: Amount, other: Amount) -> Amount:
-    return Amount(one.tokens + other.tokens, (one.usd or Decimal(0)) + (other.usd or Decimal(0)))
+    return Amount(one.tokens + other.tokens, None if one.usd is None or other.usd is None else one.usd + other.usd)
 
 
 def _minus(one: Amount, other: Amount) -> Amount:
-    return Amount(one.tokens - other.tokens, (one.usd or Decimal(0)) - (other.usd or Decimal(0)))
+    return Amount(one.tokens - other.tokens, None if one.usd is None or other.usd is None else one.usd - other.usd)

@@ -41,7 +41,7 @@ class Ceiling:
 
     @property
     def used(self) -> tuple[int, Decimal | None] | None:
-        """Tokens and US dollars so far; ``None`` where nothing was sent."""
+        """Tokens and US dollars so far, these ``None`` where a price is unknown; ``None`` where nothing was sent."""
         if self._budget is None:
             return None
         return self._budget.settled.tokens, self._budget.settled.usd

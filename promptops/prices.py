@@ -103,6 +103,17 @@ class Free:
 FREE = Free()
 
 
+def dollars(usd: Decimal | None) -> str:
+    """US dollars with as many places as say something; ``price unknown`` is never $0."""
+    if usd is None:
+        return "price unknown"
+    if usd == 0:
+        return "$0"
+    if usd < Decimal("0.000001"):
+        return "under $0.000001"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= Decimal("0.001") else f"${usd:.6f}"
+
+
 @lru_cache(maxsize=256)
 def price(model: str, provider: str = "openai") -> Price | None:
     """The price of ``model`` at ``provider``, or ``None`` where the data name no price for both input and output.

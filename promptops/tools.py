@@ -69,12 +69,13 @@ def about_tools(call: Call) -> bool:
 
 
 def tools_tokens(call: Call, counter: Counter) -> int:
-    """Tokens of the tools that a call offers and of those its messages ask for.
+    """Tokens of the tools that a call offers, of those its messages ask for, and of which of them is answered.
 
-    Providers put them into words of their own, so this is an estimate: it takes their JSON for those words.
+    Providers put them into words of their own, so this is an estimate that errs high: it takes for those words all of
+    the JSON that the request has of them.
     """
     if not about_tools(call):
         return 0
-    texts = [json.dumps(_function(tool), ensure_ascii=False) for tool in call.tools]
-    texts += [one.name + one.arguments for message in call.messages for one in message.tool_calls]
-    return sum(counter.count(text) for text in texts)
+    said = [written(message) for message in call.messages if message.tool_calls or message.tool_call_id]
+    parts = [offered(call), *({name: part for name, part in one.items() if name.startswith("tool")} for one in said)]
+    return sum(counter.count(json.dumps(part, ensure_ascii=False)) for part in parts if part)

@@ -69,6 +69,18 @@ def test_an_unknown_price_cannot_be_capped_in_dollars() -> None:
         asyncio.run(Budget(max_usd=Decimal(1)).reserve(Amount(1, None)))
 
 
+def test_what_has_no_price_is_never_taken_for_free() -> None:
+    """Not in what is settled either, and from then on nothing fits a cap in US dollars."""
+    budget = Budget(max_tokens=100)
+    asyncio.run(budget.reserve(Amount(10, None)))
+    budget.settle(Amount(10, None), Amount(9, None))
+    assert budget.settled == Amount(9, None)
+    capped = Budget(max_usd=Decimal(1))
+    capped.settle(Amount(0, Decimal(0)), Amount(9, None))
+    with pytest.raises(BudgetError):
+        asyncio.run(capped.reserve(Amount(1, Decimal("0.01"))))
+
+
 @pytest.mark.parametrize("cap", [0, -1])
 def test_a_cap_of_nothing_is_refused(cap: int) -> None:
     """A limit of zero is a mistake, and is said."""
@@ -78,7 +90,13 @@ def test_a_cap_of_nothing_is_refused(cap: int) -> None:
         Budget(max_usd=Decimal(cap))
 
 
-def test_the_refusal_says_what_is_spent_and_how_to_go_on() -> None:
-    """The message names the cap, the next call and the option."""
-    with pytest.raises(BudgetError, match=r"cap of 10 tokens.*next call may take 11.*--max-tokens"):
+def test_the_refusal_says_what_is_lacking_and_how_to_go_on() -> None:
+    """The next call, the cap and the option; and whether the whole cap would do, with money as it stands elsewhere."""
+    with pytest.raises(BudgetError, match=r"may take 11 tokens, more than the whole cap of 10; .*--max-tokens"):
         asyncio.run(Budget(max_tokens=10).reserve(Amount(11, None)))
+    budget = Budget(max_usd=Decimal("0.05"))
+    with pytest.raises(BudgetError, match=r"may cost \$0\.0600, more than the whole cap of \$0\.05; .*--max-usd"):
+        asyncio.run(budget.reserve(Amount(1, Decimal("0.06"))))
+    budget.settle(Amount(0, Decimal(0)), Amount(1, Decimal("0.04")))
+    with pytest.raises(BudgetError, match=r"may cost \$0\.0200, more than what is left of the cap of \$0\.05;"):
+        asyncio.run(budget.reserve(Amount(1, Decimal("0.02"))))

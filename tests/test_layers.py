@@ -14,7 +14,7 @@ import promptops
 
 PACKAGE = Path(promptops.__file__).parent
 ROOMS = [
-    ["types", "testing"],
+    ["types", "shaped", "testing"],
     ["errors"],
     ["resources", "yamlfile", "text", "tokens", "prices", "tools"],
     ["documents", "counting", "chunking", "citing", "prompts", "extract", "local"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from promptops.admission.limit import Share
 from promptops.admission.width import Width
@@ -84,9 +84,13 @@ class Line:
 
     def leave(self, ticket: Ticket) -> None:
         """Wait no longer."""
-        if not ticket.gone:
-            ticket.gone = True
-            self._live -= 1
+        if ticket.gone:
+            return
+        ticket.gone = True
+        self._live -= 1
+        if len(self._heap) > 2 * self._live:  # those that are gone must not be held until their turn would have come
+            self._heap = [entry for entry in self._heap if not entry[1].gone]
+            heapify(self._heap)
 
     def answered(self, ticket: Ticket, output: int, now: float) -> None:
         """A request was answered, with so many tokens."""

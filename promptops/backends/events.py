@@ -105,14 +105,26 @@ class Assembled:
             tool["arguments"] = tool.get("arguments", "") + about["arguments"]
 
     def _slot_of(self, part: Mapping[str, Any], place: int) -> int:
-        """Which tool call it is a part of: the one of its index, else of its id, which may be new, else ``place``."""
+        """Which tool call it is a part of: the one of its index, else of its id, which may be new, else ``place``.
+
+        Without either, a name where there is one already begins another.
+        """
         index, said = part.get("index"), part.get("id")
         if isinstance(index, int):
             return index
         if not isinstance(said, str) or not said:
-            return place
+            return max(self._tools) + 1 if self._begins(part, self._tools.get(place, {})) else place
         known = (slot for slot, tool in self._tools.items() if tool.get("id") == said)
         return next(known, max(self._tools, default=-1) + 1)
+
+    @staticmethod
+    def _begins(part: Mapping[str, Any], tool: Mapping[str, str]) -> bool:
+        """Whether ``part`` is not of ``tool``: it has another name, or the same after arguments that are whole."""
+        function = part.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else None
+        if not name or "name" not in tool:
+            return False
+        return bool(name != tool["name"] or _whole(tool.get("arguments", "")))
 
     def whole(self) -> dict[str, Any]:
         """The answer as one body; without choices where nothing was said."""
@@ -121,6 +133,14 @@ class Assembled:
         message: dict[str, Any] = {name: "".join(parts) for name, parts in self._message.items()}
         message["tool_calls"] = [{"id": tool.get("id"), "function": tool} for _, tool in sorted(self._tools.items())]
         return self.body | {"choices": [{"message": message, "finish_reason": self.finish}]}
+
+
+def _whole(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def is_stream(response: ClientResponse) -> bool:

@@ -69,8 +69,9 @@ class OpenAI:
         timeout: float | None = None,
         reasoning: int | None = None,
     ) -> None:
-        url = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL).strip().rstrip("/")
-        shown, official = _examined(url)
+        given = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL).strip()
+        url = given.rstrip("/")
+        shown, official = _examined(url, given, "--base-url (base_url=...)" if base_url else "OPENAI_BASE_URL")
         key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
         self.model = model
         self.name = f"openai:{model}"
@@ -83,6 +84,7 @@ class OpenAI:
         self.reasoning = reasoning if reasoning is not None else _HEADROOM if _THINKS.search(model) else 0
         self.place = self._place = f"{self.name} at {shown}"
         self.key = self._key = key or ("" if official else _NO_KEY)
+        self.keyless = not key
         self._limit = "max_completion_tokens" if official else "max_tokens"
         self._url = url
         self._timeout = timeout
@@ -120,7 +122,7 @@ class OpenAI:
             raise wire.of_exception(exc, self._place, seconds=seconds, heard=self._heard) from exc
         self._heard = True
         if response.status >= 300:
-            raise wire.of_answer(self._place, response.status, response.headers, content, hide)
+            raise wire.of_answer(self._place, response.status, response.headers, content, hide, keyless=self.keyless)
         with _limits_named(response.headers):
             reply = self._reader.read(content, call, request_id=wire.request_id(response.headers), hide=hide)
         return _limited(reply, response.headers)
@@ -182,17 +184,21 @@ def _limited(reply: Reply, headers: Mapping[str, str]) -> Reply:
     return reply if limits is None else replace(reply, limits=limits)
 
 
-def _examined(url: str) -> tuple[str, bool]:
-    """The address as it may be shown, without a password or a query in it, and whether it is OpenAI's own."""
+def _examined(url: str, given: str, option: str) -> tuple[str, bool]:
+    """The address as it may be shown, without a password or a query in it, and whether it is OpenAI's own.
+
+    ``given`` is how it was written, by ``option``.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in {"http", "https"} or not host:
-        raise UsageError("OPENAI_BASE_URL is no address: it must be like https://host/v1 or http://localhost:8000/v1")
+        said = "" if set("@?") & set(given) else f" {given!r}"
+        raise UsageError(f"{option}{said} is no address: it must be like https://host/v1 or http://localhost:8000/v1")
     if parts.username or parts.password:
-        raise UsageError("OPENAI_BASE_URL holds a password, which would stand beside the key; put it in OPENAI_API_KEY")
+        raise UsageError(f"{option} holds a password, which would stand beside the key; put it in OPENAI_API_KEY")
     name = f"[{host}]" if ":" in host else host
     shown = f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path}"
     return shown, host == "api.openai.com" or host.endswith(".api.openai.com")

@@ -43,6 +43,8 @@ _MENDS = {
     407: "check the proxy's address and password",
     501: "check OPENAI_BASE_URL",
 }
+_NO_SUCH_PLACE = frozenset({404, 405, 501})
+_VERSIONED = re.compile(r"/v\d")
 _SHOWN = 200
 _READ = 600
 _ECHO = 16
@@ -64,14 +66,17 @@ class Answer:
     billed: bool = False
     usage: Usage | None = None
     limits: Limits | None = None
+    keyless: bool = False
+    """Whether nobody had set a key to ask with."""
 
 
 def error(place: str, answer: Answer) -> CallError:
     """The error that an answer is; its one line begins with ``place``, the model and where it is asked for."""
     kind = kind_of(answer.status, answer.codes, answer.message)
-    said = f"{answer.status}: {answer.message}" if answer.message else str(answer.status)
+    message = re.sub(rf"\A\s*{answer.status}\b[\s:.,-]*", "", answer.message)  # some servers say it again in words
+    said = f"{answer.status}: {message}" if message else str(answer.status)
     return kind(
-        f"{place}: {_what(kind)} ({said}){_mend(kind, answer.status)}",
+        f"{place}: {_what(kind)} ({said}){_mend(kind, place, answer)}",
         status=answer.status,
         request_id=answer.request_id,
         retry_after=answer.retry_after,
@@ -107,12 +112,16 @@ def _what(kind: type[CallError]) -> str:
     }.get(kind, "the server failed")
 
 
-def _mend(kind: type[CallError], status: int) -> str:
+def _mend(kind: type[CallError], place: str, answer: Answer) -> str:
     if kind is QuotaError:
         return "; add credit or raise the account's limit, then go on"
-    if kind is AccessError:
-        return f"; {_MENDS.get(status, 'check the key, the model and OPENAI_BASE_URL')}"
-    return ""
+    if kind is not AccessError:
+        return ""
+    none = "no OPENAI_API_KEY was set; " if answer.status == 401 and answer.keyless else ""
+    mend = _MENDS.get(answer.status, "check the key, the model and OPENAI_BASE_URL")
+    unlike = answer.status in _NO_SUCH_PLACE and " at http" in place and not _VERSIONED.search(place)
+    known = any(code.lower() in _NO_ACCESS for code in answer.codes)
+    return f"; {none}{mend}" + (", which most often ends in /v1" if unlike and not known else "")
 
 
 def read_error(body: object) -> tuple[str, frozenset[str]]:

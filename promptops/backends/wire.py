@@ -63,9 +63,18 @@ def make(base_url: str, api_key: str) -> AsyncOpenAI:
 
 
 def of_answer(
-    place: str, status: int, headers: Mapping[str, str], content: bytes, hide: Sequence[str] = ()
+    place: str,
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    hide: Sequence[str] = (),
+    *,
+    keyless: bool = False,
 ) -> CallError:
-    """The error that an answer with another status than 2xx is; ``hide`` is what must not show in its message."""
+    """The error that an answer with another status than 2xx is; ``hide`` is what must not show in its message.
+
+    ``keyless`` says that nobody had set a key.
+    """
     message, codes = read_error(_read(content))
     asked = retry_after(headers)
     answer = Answer(
@@ -75,6 +84,7 @@ def of_answer(
         request_id=request_id(headers),
         retry_after=worded_wait(message) if asked is None else asked,
         limits=read_limits(headers, message),
+        keyless=keyless,
     )
     return error(place, answer)
 
@@ -87,7 +97,13 @@ def _read(content: bytes) -> object:
 
 
 def of_exception(
-    exc: BaseException, place: str, *, seconds: float = 0.0, hide: Sequence[str] = (), heard: bool = True
+    exc: BaseException,
+    place: str,
+    *,
+    seconds: float = 0.0,
+    hide: Sequence[str] = (),
+    heard: bool = True,
+    keyless: bool = False,
 ) -> CallError:
     """The one of our errors that an exception of the client, or of a library beneath it, amounts to.
 
@@ -97,7 +113,7 @@ def of_exception(
     """
     response = getattr(exc, "response", None)
     if response is not None:
-        return of_answer(place, response.status_code, response.headers, response.content, hide)
+        return of_answer(place, response.status_code, response.headers, response.content, hide, keyless=keyless)
     names = {kind.__name__ for link in chain(exc) for kind in type(link).__mro__}
     if not heard and names & _NO_HTTP:
         return UnreachableError(f"{place}: what answered there speaks no HTTP; check OPENAI_BASE_URL and its port")

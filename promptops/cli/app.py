@@ -11,6 +11,7 @@ import typer
 
 from promptops import __version__
 from promptops.cli import options
+from promptops.errors import UsageError
 
 app = typer.Typer(
     name="promptops",
@@ -73,6 +74,7 @@ def run(
 ) -> None:
     """Run a chain over documents. Run it again to go on: what is paid for is never paid for twice."""
     from promptops.cli import running
+    from promptops.cli.asking import Asked
 
     connection = options.connection(
         tokenizer=tokenizer,
@@ -94,11 +96,10 @@ def run(
     if diff:
         from promptops.cli import comparing
 
-        known = options.known(connection)
-        known["models"] = options.step_models(step_model)
+        known = options.known(connection) | {"models": options.step_models(step_model)}
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
     settings, models = options.settings(setting), options.step_models(step_model)
-    asked = running.Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models)
+    asked = Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
@@ -129,11 +130,11 @@ def plan(
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
     step_model: options.StepModels = None,
-    out: options.Out = None,  # noqa: ARG001 - a run's command line can be planned as it is, by changing one word
+    out: options.Out = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
-    concurrency: options.Concurrency = None,  # noqa: ARG001 - the same
+    concurrency: options.Concurrency = None,  # noqa: ARG001 - a run's command line can be planned by changing one word
     rpm: options.Rpm = None,  # noqa: ARG001 - the same
     tpm: options.Tpm = None,  # noqa: ARG001 - the same
     timeout: options.Timeout = None,  # noqa: ARG001 - the same
@@ -142,8 +143,8 @@ def plan(
     fresh: options.Fresh = False,
     max_age: options.MaxAge = None,
     min_coverage: options.MinCoverage = 0.0,  # noqa: ARG001 - the same
-    diff: options.Diff = False,  # noqa: ARG001 - the same
-    watch: options.Watch = False,  # noqa: ARG001 - the same
+    diff: options.Diff = False,
+    watch: options.Watch = False,
     as_json: options.Json = False,
 ) -> None:
     """What a run would send: calls, tokens and money, per level. Offline; needs no key."""
@@ -151,17 +152,22 @@ def plan(
     from promptops.budget import Budget
     from promptops.cli import planning
 
-    known = options.connection(
+    if unknown := [name for name, given in (("--out", out), ("--diff", diff), ("--watch", watch)) if given]:
+        raise UsageError(
+            f"plan sends nothing, so it takes no {', '.join(unknown)}: leave that out, or say run in place of plan"
+        )
+    connection = options.connection(
         tokenizer=tokenizer,
         window=window,
         base_url=base_url,
         reasoning_tokens=reasoning_tokens,
         estimate_tokens=estimate_tokens,
         batch=batch,
-        store=None if fresh else options.store(store),
+        store=options.store(store),
+        fresh=fresh,
         max_age=max_age,
     )
-    known["models"] = options.step_models(step_model)
+    known = options.known(connection) | {"models": options.step_models(step_model)}
     cap = Budget(dollars(max_usd), max_tokens)
     asked = options.settings(setting)
     raise typer.Exit(planning.plan(chain, paths, model, known, asked, cap, as_json=as_json))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +66,9 @@ Tpm = Annotated[
     float | None, typer.Option("--tpm", metavar="N", help="Tokens a minute at most, in and out, beside what it says.")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again what the store already knows.")]
-MaxAge = Annotated[str | None, typer.Option(metavar="AGE", help="Ask again what is older: 7d, 12h, 90 (seconds).")]
+MaxAge = Annotated[
+    str | None, typer.Option(metavar="AGE", help="Ask again what is older: 7d, 12h, 90 (seconds), or than a moment.")
+]
 Diff = Annotated[bool, typer.Option("--diff", help="Send nothing; say what would be sent again, and why.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Go on: run again whenever a document changes.")]
 Batch = Annotated[
@@ -108,15 +111,20 @@ def store(given: str | None) -> str:
 
 
 def known(connection: dict[str, Any]) -> dict[str, Any]:
-    """What of a connection a plan takes: what is said of the model, and the store unless all is to be asked afresh."""
-    said = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens", "max_age", "batch"}
-    return {name: connection[name] for name in said & connection.keys()} | {
-        "store": None if connection.get("fresh") else connection["store"]
-    }
+    """What of a connection a plan takes: what is said of the model, and of the store."""
+    said = {"tokenizer", "window", "base_url", "reasoning_tokens", "estimate_tokens", "max_age", "batch", "store"}
+    return {name: connection[name] for name in said & connection.keys()}
 
 
 def connection(**given: Any) -> dict[str, Any]:
-    """The options that were given; the others keep their defaults."""
+    """The options that were given; the others keep their defaults.
+
+    ``fresh`` is a ``max_age`` too, that of this moment: by it whoever goes on takes what this command has paid for, and
+    nothing older.
+    """
     if (window := given.get("window")) is not None and window < 1:
         raise UsageError(f"--window must be more than 0 tokens, not {window}")
+    if given.get("fresh"):
+        now = datetime.now(UTC)
+        given["max_age"] = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return {name: value for name, value in given.items() if value is not None and value is not False}

@@ -10,8 +10,9 @@ from promptops.cli import printing
 from promptops.cli.printing import note, without_answer
 from promptops.drivers.estimate import Estimate
 from promptops.plans.settings import Settings
+from promptops.prices import dollars
 from promptops.report import jsonable
-from promptops.report.words import dollars, plural
+from promptops.report.words import plural
 from promptops.types import Totals
 
 INCOMPLETE = 3
@@ -42,13 +43,25 @@ def plan(
 
 def _held_against(cap: Budget, estimate: Estimate) -> int:
     """Say where the cap would stop the run."""
-    expected, most = (Amount(part.tokens, part.usd) for part in (estimate.expected, estimate.most))
-    if not cap.holds(expected):
-        note("more is expected than the cap allows; a run would stop at it, and the same command would go on")
+    if over := _over(cap, estimate.expected):
+        note(f"expected: {over}; a run would stop there, and the same command would go on")
         return INCOMPLETE
-    if not cap.holds(most):
-        note("the cap holds what is expected, but not the most that a run can take")
+    if over := _over(cap, estimate.most):
+        note(f"at most: {over}; what is expected is within the cap")
     return 0
+
+
+def _over(cap: Budget, totals: Totals) -> str:
+    """By which figures ``totals`` are over the cap, ``""`` where they are not."""
+    amount = Amount(totals.tokens, totals.usd)
+    if cap.holds(amount):
+        return ""
+    money, tokens = Budget(cap.max_usd), Budget(None, cap.max_tokens)
+    parts = [] if money.holds(amount) else [f"{dollars(totals.usd)}, more than --max-usd {cap.max_usd:f} allows"]
+    parts += (
+        [] if tokens.holds(amount) else [f"{totals.tokens:,} tokens, more than --max-tokens {cap.max_tokens} allows"]
+    )
+    return ", and ".join(parts)
 
 
 def _show(estimate: Estimate) -> None:

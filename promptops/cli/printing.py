@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from promptops.prices import dollars
 from promptops.report.encoding import dumps, printable
-from promptops.report.words import dollars, plain
+from promptops.report.words import plain
 from promptops.types import Totals
 
 if TYPE_CHECKING:

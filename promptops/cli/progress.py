@@ -15,7 +15,8 @@ from promptops.backends.batch import News
 from promptops.cli.printing import note, without_answer
 from promptops.drivers.run import Observer
 from promptops.plans.results import DocumentResult
-from promptops.report.words import dollars, duration, plural
+from promptops.prices import dollars
+from promptops.report.words import duration, plural
 from promptops.types import Totals
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from promptops.backends.spec import backend
 from promptops.cli import printing
 from promptops.cli.printing import note
 from promptops.client.size import PromptSize, size
+from promptops.prices import dollars
 from promptops.prompts.lint.prefix import CACHED_FROM, stable_prefix
 from promptops.prompts.template import Prompt, Template
-from promptops.report.words import dollars, plural
+from promptops.report.words import plural
 from promptops.store import Database, Overhead
 from promptops.tokens import counter
 from promptops.types import Backend, Counter, Usage

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,39 +14,26 @@ from typing import Any, Protocol
 from promptops import api
 from promptops.backends.batch import Batched
 from promptops.cli import progress, watching
+from promptops.cli.asking import Asked, command
+from promptops.cli.concluding import conclude
 from promptops.cli.printing import note
 from promptops.client import Client
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as driver
 from promptops.drivers.estimate import Estimate
 from promptops.drivers.job import Job
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.plans.results import DocumentResult
-from promptops.prices import FREE
+from promptops.prices import FREE, dollars
 from promptops.report import jsonable
 from promptops.report.encoding import printable
-from promptops.report.folder import INDEX, Folder
+from promptops.report.folder import Folder
 from promptops.report.sources import with_sources
-from promptops.report.words import dollars, duration, packed, plain, plural, spent
+from promptops.report.words import plain, plural, spent
 from promptops.types import Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one command line asked for."""
-
-    chain: str
-    paths: list[str]
-    model: str
-    settings: dict[str, Any]
-    connection: dict[str, Any]
-    out: Path | None
-    json: bool
-    min_coverage: float = 0.0
-    models: dict[str, Any] = field(default_factory=dict)
 
 
 def run(asked: Asked) -> int:
@@ -78,9 +64,9 @@ def _once(asked: Asked, client: Client) -> int:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
         _left_at_the_provider(client)
-        note("stopped; what is paid for is kept. To go on: ", command())
+        note("stopped; what is paid for is kept. To go on: ", command(asked))
         return INTERRUPTED
-    _conclude(result, asked.out)
+    conclude(result, asked)
     return EXIT[result.status]
 
 
@@ -139,7 +125,7 @@ async def _estimate(asked: Asked, job: Job, client: Client) -> Estimate | None:
     capped = client.budget.max_usd is not None or client.budget.max_tokens is not None
     if client.backend.price is FREE and not capped and not asked.json:
         return None
-    estimate = await estimating.estimate(job, None if client.fresh else client.database)
+    estimate = await estimating.estimate(job, client.database)
     note(
         f"expected: {spent(estimate.expected)}; at most {dollars(estimate.most.usd)}, "
         f"{estimate.most.tokens:,} tokens" + (f"; {plural(estimate.stored, 'reply')} stored" if estimate.stored else "")
@@ -231,24 +217,3 @@ class _Text:
         if result.corpus is not None and result.corpus.text:
             heading = "# Overview\n\n" if self._any else ""
             print(self._shown(f"{heading}{with_sources(result.corpus)}"), flush=True)
-
-
-def _conclude(result: Result, out: Path | None) -> None:
-    note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
-    if result.packing.prompts:
-        note(packed(result.packing))
-    if result.model == "extractive":
-        note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
-    if out is not None:
-        note(f"written to {out / INDEX}")
-    if result.reason and (result.stopped or "--min-coverage" in result.reason):
-        note(result.reason)
-    if result.corpus is not None and result.corpus.error:
-        note(f"overview: {result.corpus.error}")
-    if result.status == "incomplete" or result.stopped:
-        note("to go on, paying nothing twice: ", command())
-
-
-def command() -> str:
-    """The command line as it was given, but for what would have everything asked and paid for again."""
-    return shlex.join(["promptops", *(word for word in sys.argv[1:] if word != "--fresh")])

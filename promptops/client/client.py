@@ -19,7 +19,7 @@ from promptops.client.admission import admission
 from promptops.client.attempts import Admitted, Budgeted, Ceilinged, Listener, Metered, Retried, Unhalted
 from promptops.client.packing import Packed, split_among
 from promptops.client.prefixes import Prefixed
-from promptops.client.size import PromptSize, size
+from promptops.client.size import Beyond, PromptSize, size
 from promptops.client.streams import Stream, Told
 from promptops.client.verdict import Patience
 from promptops.client.wrappers import Coalesced, Complete, Halt, Halting, Sized, Stored
@@ -66,7 +66,9 @@ class Client:
         self.layouts = Layouts(self.database)
         self.packings = Packings(self.database)
         self.overhead = Overhead(self.database, backend.identity, backend.overhead)
+        self._beyond = Beyond()
         self._patience = patience or Patience()
+        self._told = {"rpm": rpm, "tpm": tpm}
         self._admission = admission(backend)
         self._line: Line | None = None
         for name, kind, limit in (("--rpm", "requests", rpm), ("--tpm", "tokens", tpm)):
@@ -84,6 +86,7 @@ class Client:
         loop = asyncio.get_running_loop()
         door = self._doors.get(loop)
         if door is None:
+            self._forget_closed()
             door = self._doors[loop] = self._door()
         return await door(call)
 
@@ -92,7 +95,7 @@ class Client:
         return Stream(self.complete, call)
 
     def sibling(self, model: str) -> Client:
-        """A client for another model of the same server, with this one's store, budget and patience.
+        """A client for another model of the same server, as ``beside`` makes it.
 
         Raises ``UsageError`` where the backend is not of a kind that serves several.
         """
@@ -102,7 +105,10 @@ class Client:
         return self.beside(serve(model))
 
     def beside(self, backend: Backend) -> Client:
-        """A client for another backend, with this one's store, budget and patience, and its listeners."""
+        """A client for another backend, with this one's store, budget and patience, and its listeners.
+
+        Where it is a server's, it is held to the same requests and tokens a minute, which servers count by model.
+        """
         client = Client(
             backend,
             self.database,
@@ -110,8 +116,9 @@ class Client:
             concurrency=None if self._growing else self.concurrency,
             fresh=self.fresh,
             patience=self._patience,
+            **(self._told if getattr(backend, "account", None) is not None else {}),
         )
-        client._listeners = self._listeners
+        client._listeners, client.replies = self._listeners, self.replies
         return client
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -170,6 +177,13 @@ class Client:
     ) -> None:
         self.close()
 
+    def _forget_closed(self) -> None:
+        """Doors of loops that are no more: what is behind a door can hold its loop, so that neither would ever go."""
+        for known in self._doors.keyrefs():  # a list made at once, since other threads come and go
+            loop = known()
+            if loop is not None and loop.is_closed():
+                self._doors.pop(loop, None)
+
     def _door(self) -> Complete:
         """The wrappers, innermost first; one stack per event loop, since they hold its locks."""
         backend, identity, halt = self.backend, self.backend.identity, Halt()
@@ -185,7 +199,7 @@ class Client:
         complete = Halting(complete, halt).complete
         if not isinstance(backend, Batched):  # where none is first
             complete = Prefixed(complete, backend).complete
-        complete = Sized(complete, backend, self.overhead).complete
+        complete = Sized(complete, backend, self.overhead, self._beyond).complete
         complete = Packed(complete, backend, self.packings, self.concurrency).complete
         complete = Stored(complete, self.replies, identity, fresh=self.fresh).complete
         complete = Coalesced(complete, identity, self._going).complete

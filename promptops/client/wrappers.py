@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 
+from promptops.client.size import Beyond
 from promptops.client.verdict import IN_VAIN, stops
 from promptops.errors import CallError, StoreError, WindowError
 from promptops.plans.spec import schema_tokens
@@ -38,12 +39,12 @@ class Stored:
     async def complete(self, call: Call) -> Reply:
         """The stored reply, or the backend's."""
         known, asked = key(call, self._identity), question(call, self._identity)
-        if not self._fresh and (stored := self._replies.get(known, asked)) is not None:
+        if not self._fresh and (stored := self._replies.get(known, asked, call.tags.run)) is not None:
             return stored
         reply = await self._inner(call)
         if not reply.stored:
             with suppress(StoreError):
-                self._replies.put(known, reply, asked)
+                self._replies.put(known, reply, asked, call.tags.run)
         return reply
 
 
@@ -60,8 +61,12 @@ class Coalesced:
         known, mine = key(call, self._identity), Future[Reply]()
         twin = self._going.setdefault(known, mine)
         if twin is not mine:
+            told = asyncio.wrap_future(twin)
+            told.add_done_callback(
+                _heard
+            )  # or its failure would be reported as nobody's, should this task be cancelled
             try:
-                return replace(await asyncio.shield(asyncio.wrap_future(twin)), stored=True)
+                return replace(await asyncio.shield(told), stored=True)
             except asyncio.CancelledError:
                 if being_cancelled() or not twin.cancelled():
                     raise
@@ -83,6 +88,11 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _heard(told: asyncio.Future[Reply]) -> None:
+    if not told.cancelled():
+        told.exception()
+
+
 def _pass_on(future: Future[Reply], failure: BaseException) -> None:
     if isinstance(failure, Exception):
         future.set_exception(failure)
@@ -96,20 +106,27 @@ class Sized:
     What fits is judged as plans judge it, by the backend's own word; what is reserved is judged by what was learned.
     """
 
-    def __init__(self, inner: Complete, backend: Backend, overhead: Overhead) -> None:
+    def __init__(self, inner: Complete, backend: Backend, overhead: Overhead, beyond: Beyond) -> None:
         self._inner = inner
         self._backend = backend
         self._overhead = overhead
+        self._beyond = beyond
 
     async def complete(self, call: Call) -> Reply:
         """The reply; raises ``WindowError`` where input and reserved output pass the window."""
         contents = contents_tokens(self._backend, call)
         number = len(call.messages)
         self._check(contents + self._backend.overhead * (number + 1), call)
-        reply = await self._inner(replace(call, input_tokens=contents + self._overhead.around(number).tokens))
+        counted = contents + self._overhead.around(number).tokens
         plain = call.schema is None and not about_tools(call)
-        if plain and not reply.stored and not reply.usage.estimated:
+        beyond = 0 if plain else self._beyond.of(call)
+        reply = await self._inner(replace(call, input_tokens=counted + beyond))
+        if reply.stored or reply.usage.estimated:
+            return reply
+        if plain:
             self._learn(number, reply.usage.input_tokens - contents)
+        else:
+            self._beyond.learn(call, reply.usage.input_tokens - counted)
         return reply
 
     def _learn(self, messages: int, tokens: int) -> None:

@@ -23,6 +23,7 @@ from promptops.drivers.job import Job
 from promptops.drivers.splitting import Splitter
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.shaped import arguments
 from promptops.store import Database, Layouts, Packings, Replies, key
 from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
 
@@ -187,8 +188,6 @@ def _words(number: int) -> str:
 
 def _shaped(schema: Mapping[str, Any], number: int) -> str:
     """A small value that ``schema`` allows, so many words in each of its strings."""
-    from promptops.testing.shaped import arguments
-
     return arguments(schema, f"'{_words(number)}'")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -19,52 +18,19 @@ from promptops.drivers.difference import how, text_digest
 from promptops.drivers.doors import Doors
 from promptops.drivers.drive import Driver
 from promptops.drivers.estimate import Estimate
+from promptops.drivers.found import Found
 from promptops.drivers.job import Job
+from promptops.drivers.result import Result
 from promptops.drivers.splitting import Splitter, place
 from promptops.errors import StoreError
 from promptops.plans.plan import Report, Split
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.store import Known, Packing, Seen
-from promptops.types import Chunk, Document, DocumentStatus, RunStatus, Source, Tags, Totals
+from promptops.store import Known, Seen
+from promptops.types import Chunk, Document, Source, Tags, Totals
 
 _INLINE = 64 * 1024
 _AHEAD = 4
 """Documents under way for each place in flight: enough that a long one does not starve the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a run came to.
-
-    ``status`` is ``ok``; ``failed`` where documents failed and none has an answer, or less is covered than must be; or
-    ``incomplete`` where some have none or had to be cut short, or a cap or quota ran out. ``coverage`` is the share of
-    the documents' characters that answers rest on, 0 to 1. ``usage`` is what this run sent; replies from the store are
-    no calls. ``documents`` is empty where a ``sink`` took them.
-    """
-
-    run: str
-    chain: str
-    model: str
-    status: RunStatus
-    documents: tuple[DocumentResult, ...]
-    corpus: CorpusResult | None
-    usage: Totals
-    coverage: float = 1.0
-    estimate: Estimate | None = None
-    stopped: frozenset[str] = frozenset()
-    """What kept calls from being sent: ``budget``, ``quota``, ``access``, ``store``."""
-    reason: str | None = None
-    """The first failure, in one line."""
-    seconds: float = 0.0
-    packing: Packing = field(default_factory=Packing)
-    """What prompt packing saved."""
-
-    @property
-    def text(self) -> str:
-        """The answer over all documents, or that of the only one."""
-        if self.corpus is not None and self.corpus.text:
-            return self.corpus.text
-        return "\n\n".join(document.text for document in self.documents if document.text)
 
 
 class Observer:
@@ -114,10 +80,7 @@ class _Run:
     ) -> None:
         self.id = time.strftime("%Y%m%d-%H%M%S-") + uuid4().hex[:6]
         self.tally = _Tally()
-        self.covered = covered
-        self.counts: Counter[DocumentStatus] = Counter()
-        self.stopped: set[str] = set()
-        self.reason: str | None = None
+        self.found = Found(covered)
         self._job = job
         self._client = client
         self._observer = observer
@@ -132,7 +95,7 @@ class _Run:
     async def go(self) -> CorpusResult | None:
         self._observer.began(len(self._job.sources), sum(source.size for source in self._job.sources))
         layouts = self._client.layouts
-        split = Splitter(None if self._client.fresh else layouts, layouts)
+        split = Splitter(layouts, layouts)
         doors = Doors(self._job, self._client)
         driver = Driver(doors.complete, self._read, self._preparing(split), self._report)
         plan = self._job.start(self.id, ahead=max(_AHEAD * self._client.concurrency, 16))
@@ -144,8 +107,7 @@ class _Run:
             _document.reset(token)
         if corpus is None:
             return None
-        self._note(corpus)
-        self.reason = self.reason or corpus.error
+        self.found.add_corpus(corpus)
         return replace(corpus, usage=self.tally.of(_CORPUS))
 
     def _preparing(self, split: Splitter) -> Callable[[Split], list[Chunk]]:
@@ -154,20 +116,6 @@ class _Run:
                 return split(request)
 
         return told
-
-    def _note(self, result: DocumentResult | CorpusResult) -> None:
-        if result.stopped:
-            self.stopped.add(result.stopped)
-
-    def status(self, corpus: CorpusResult | None) -> RunStatus:
-        if self.stopped & {"budget", "quota"}:
-            return "incomplete"
-        if self.covered.lacking():
-            return "failed"
-        if self.counts["failed"] and not self.counts["ok"] + self.counts["truncated"]:
-            return "failed"
-        broken = self.counts["failed"] + self.counts["truncated"]
-        return "incomplete" if broken or (corpus is not None and corpus.status not in ("ok", "empty")) else "ok"
 
     async def _read(self, source: Source) -> Document:
         _document.set(next(self._serial))
@@ -193,11 +141,7 @@ class _Run:
     def _report(self, report: Report) -> None:
         """Tell the observer at once; keep the result until all before it have been handed on."""
         result = replace(report.result, usage=self.tally.of(_document.get()))
-        self.counts[result.status] += 1
-        self.covered.add(result, self._job.sources[report.number])
-        self._note(result)
-        if result.error and result.status != "empty":
-            self.reason = self.reason or f"{result.source}: {result.error}"
+        self.found.add(result, self._job.sources[report.number])
         self._observer.finished(result, self._job.sources[report.number].size)
         self._remember(report)
         self._early[report.number] = result
@@ -225,22 +169,27 @@ async def run(
     kept: list[DocumentResult] = []
     going = _Run(job, client, observer or Observer(), sink or kept.append, Covered(min_coverage))
     start = time.monotonic()
-    corpus = await going.go()
-    if not going.stopped:
+    ended = False
+    try:
+        corpus = await going.go()
+        ended = not going.found.stopped
+    finally:
         with suppress(StoreError):
-            client.replies.settle()
+            client.replies.settle(going.id, ended=ended)
     return Result(
         run=going.id,
         chain=job.chain.name,
         model=job.backend.name,
-        status=going.status(corpus),
+        status=going.found.status(corpus),
         documents=tuple(kept),
         corpus=corpus,
         usage=going.tally.total,
-        coverage=going.covered.share,
+        coverage=going.found.covered.share,
         estimate=estimate,
-        stopped=frozenset(going.stopped),
-        reason=going.covered.lacking(going.reason) or going.reason,
+        stopped=frozenset(going.found.stopped),
+        reason=going.found.failure(corpus),
+        counts=going.found.counts,
+        lacking=going.found.lacking,
         seconds=time.monotonic() - start,
         packing=client.packings.total(going.id),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from promptops import api
-from promptops.report.words import dollars
+from promptops.prices import dollars
 from promptops.tokens import counter
 from promptops.types import Counter, Message
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from promptops import prices
 from promptops.errors import UsageError
+from promptops.prices import dollars
 from promptops.pytest_plugin.asserts import size
-from promptops.report.words import dollars
 from promptops.types import Usage
 from promptops.yamlfile import line_of, validated
 

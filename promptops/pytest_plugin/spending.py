@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from promptops.report.words import dollars, plural
+from promptops.prices import dollars
+from promptops.report.words import plural
 
 _SHOWN = 20
 
@@ -28,5 +29,7 @@ class Spending:
             yield f"{tokens:>12,} tokens  {dollars(usd):>12}  {test}"
         if len(tests) > _SHOWN:
             yield f"… and {plural(len(tests) - _SHOWN, 'more test')}"
-        total = sum((usd for _, usd in self._tests.values() if usd is not None), Decimal(0))
-        yield f"{sum(tokens for tokens, _ in self._tests.values()):>12,} tokens  {dollars(total):>12}  in all"
+        known = [usd for _, usd in self._tests.values() if usd is not None]
+        total, rest = sum(known, Decimal(0)) if known else None, len(self._tests) - len(known)
+        without = f", without {plural(rest, 'test')} of unknown price" if known and rest else ""
+        yield f"{sum(tokens for tokens, _ in self._tests.values()):>12,} tokens  {dollars(total):>12}  in all{without}"

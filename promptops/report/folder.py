@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from types import TracebackType
 from typing import IO, Self
 
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
 from promptops.report.encoding import dumps, printable

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import IO, Any
 
 from promptops.drivers.estimate import Estimate
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.plans.results import CorpusResult, DocumentResult, Node
 from promptops.report.encoding import dumps, printable
 from promptops.report.words import share

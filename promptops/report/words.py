@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from math import floor
 
+from promptops.prices import dollars
 from promptops.store import Packing
 from promptops.types import Totals
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def dollars(usd: Decimal | None) -> str:
-    """US dollars with as many places as say something; ``price unknown`` is never $0."""
-    if usd is None:
-        return "price unknown"
-    if usd == 0:
-        return "$0"
-    if usd < Decimal("0.000001"):
-        return "under $0.000001"
-    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= Decimal("0.001") else f"${usd:.6f}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +76,10 @@ CREATE TABLE IF NOT EXISTS attempts (
 class Database:
     """One store file, or one in memory where ``path`` is ``None``; raises ``StoreError`` where it cannot be used.
 
-    ``max_age`` is the seconds that a stored reply is good for; ``None``: for ever.
+    ``max_age`` is the seconds that a stored reply is good for, or the moment before which none is; ``None``: for ever.
     """
 
-    def __init__(self, path: str | Path | None = None, *, max_age: float | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, max_age: float | datetime | None = None) -> None:
         self.max_age = max_age
         self.path = str(path) if path is not None else ":memory:"
         self._lock = threading.RLock()
@@ -94,6 +96,17 @@ class Database:
         except sqlite3.Error as failure:
             self.close()
             raise self._error("cannot be opened", failure) from None
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest reply that is still good may have been kept, in seconds since 1970."""
+        match self.max_age:
+            case None:
+                return 0.0
+            case datetime():
+                return self.max_age.timestamp()
+            case age:
+                return time.time() - age
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one writing statement and commit it; returns the row id of an insert."""
@@ -186,7 +199,10 @@ class Database:
         return found
 
     def _error(self, what: str, failure: Exception) -> StoreError:
-        return StoreError(f"store {self.path!r} {what}: {failure}; name another file with --store FILE (store=...)")
+        room = "make room for it, or " if "full" in str(failure) else ""
+        return StoreError(
+            f"store {self.path!r} {what}: {failure}; {room}name another file with --store FILE (store=...)"
+        )
 
 
 def whole(text: str) -> str:

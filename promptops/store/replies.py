@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -63,7 +64,7 @@ class Replies:
     """Replies by key.
 
     A cut or blank reply is kept as *provisional*: a killed run finds it again and pays nothing twice, and ``settle``
-    forgets it when a run has ended, so that it is never anyone's answer for good. One whose ``question`` has been
+    forgets it when its run has ended, so that it is never anyone's answer for good. One whose ``question`` has been
     answered in another taking stays: it leads to that answer, and the way there is not paid for again.
 
     One that is older than the database's ``max_age`` is not given; a newer one takes its place.
@@ -71,37 +72,45 @@ class Replies:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._provisional: dict[bytes, set[bytes]] = {}
+        self._provisional: dict[str, dict[bytes, set[bytes]]] = {}
+        """Keys by question, for each run under way."""
+        self._lock = threading.Lock()
 
-    def get(self, key: bytes, question: bytes | None = None) -> Reply | None:
+    def get(self, key: bytes, question: bytes | None = None, run: str = "") -> Reply | None:
         """The stored reply, marked ``stored``, or ``None``."""
-        age = self._database.max_age
-        oldest = 0.0 if age is None else time.time() - age
-        rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", (key, oldest))
+        values = (key, self._database.oldest)
+        rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", values)
         if not rows:
             return None
-        self._note(key, question, final=rows[0][1])
+        self._note(key, question, run, final=rows[0][1])
         return _read(rows[0][0])
 
-    def put(self, key: bytes, reply: Reply, question: bytes | None = None) -> None:
+    def put(self, key: bytes, reply: Reply, question: bytes | None = None, run: str = "") -> None:
         """Keep ``reply``."""
         final = reply.finish == "stop" and bool(reply.text.strip() or reply.tool_calls)
         body = json.dumps(_written(reply), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
-        self._note(key, question, final=final)
+        self._note(key, question, run, final=final)
 
-    def settle(self) -> None:
-        """Forget the provisional replies that were put or got here and led to no answer; call when a run has ended."""
-        provisional, self._provisional = self._provisional, {}
-        for keys in provisional.values():
-            for key in keys:
-                self._database.execute("DELETE FROM replies WHERE key = ? AND NOT final", (key,))
+    def settle(self, run: str = "", *, ended: bool = True) -> None:
+        """Forget the provisional replies that ``run`` put or got here and that led to no answer; call when it is over.
 
-    def _note(self, key: bytes, question: bytes | None, *, final: bool) -> None:
-        if final:
-            self._provisional.pop(question or key, None)
-        else:
-            self._provisional.setdefault(question or key, set()).add(key)
+        Those that another run under way has put or got too stay until that one is over. Where it was stopped before its
+        end (``ended``), all stay for the run that goes on.
+        """
+        with self._lock:
+            mine = self._provisional.pop(run, {})
+            others = {key for known in self._provisional.values() for keys in known.values() for key in keys}
+        for key in set().union(*mine.values()) - others if ended else ():
+            self._database.execute("DELETE FROM replies WHERE key = ? AND NOT final", (key,))
+
+    def _note(self, key: bytes, question: bytes | None, run: str, *, final: bool) -> None:
+        with self._lock:
+            if not final:
+                self._provisional.setdefault(run, {}).setdefault(question or key, set()).add(key)
+                return
+            for known in self._provisional.values():
+                known.pop(question or key, None)
 
 
 def _written(reply: Reply) -> dict[str, object]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from promptops.testing.shaped import arguments, schema_of, wanted
+from promptops.shaped import arguments
 
 _FENCE = re.compile(r"^<(document[^\s>]*)[^>\n]*>[ \t]*$", re.MULTILINE)
 _PER_MESSAGE = 4
@@ -43,6 +43,32 @@ def fitting(body: Mapping[str, Any]) -> Answer:
     return Answer(first_words(body) if schema is None else arguments(schema, prompt))
 
 
+def wanted(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The tool that an answer to ``body`` must ask for, or ``None``.
+
+    It is the one that the request names, else the first that the last message names, else the first. Where the model
+    may choose, it asks once: not again after a tool's result.
+    """
+    tools: list[Mapping[str, Any]] = [tool["function"] for tool in body.get("tools") or ()]
+    choice = body.get("tool_choice", "auto")
+    if not tools or choice == "none":
+        return None
+    if isinstance(choice, Mapping):
+        return next((tool for tool in tools if tool["name"] == choice["function"]["name"]), None)
+    last = body["messages"][-1]
+    if choice == "auto" and last["role"] == "tool":
+        return None
+    named = (tool for tool in tools if tool["name"] in str(last["content"]))
+    return next(named, tools[0])
+
+
+def schema_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema that ``body`` asks the answer to follow, or ``None``."""
+    asked: Mapping[str, Any] = body.get("response_format") or {}
+    schema: Mapping[str, Any] | None = (asked.get("json_schema") or {}).get("schema")
+    return schema
+
+
 def first_words(body: Mapping[str, Any], words: int = _WORDS) -> str:
     """The beginning of the document that the prompt fences, or of the last message."""
     prompt = "\n".join(str(one["content"] or "") for one in body["messages"])
@@ -70,6 +96,18 @@ def ids(text: str) -> list[int]:
 def decoded(ids: list[int]) -> str:
     """Their text, but for a character cut at the end."""
     return bytes(_tokenizer().decode_bytes(ids)).decode("utf-8", errors="ignore")
+
+
+def within(body: Mapping[str, Any], said: Answer, *, halved: bool = False) -> Answer:
+    """``said``, cut at the limit that ``body`` sets; to half at most where it is to be ``halved``."""
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    said_ids = ids(said.text)
+    room = max(0, limit - said.reasoning_tokens) if limit else len(said_ids)
+    if halved:
+        room = min(room, max(1, len(said_ids) // 2))
+    if len(said_ids) <= room:
+        return said
+    return replace(said, text=decoded(said_ids[:room]), finish="length")
 
 
 def usage(body: Mapping[str, Any], said: Answer) -> dict[str, Any]:

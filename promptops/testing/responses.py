@@ -21,7 +21,7 @@ def error(status: int, message: str, code: str = "", headers: Mapping[str, str] 
     return web.json_response({"error": body}, status=status, headers={"x-request-id": "req_failed", **(headers or {})})
 
 
-def asked(said: Answer, number: int) -> list[dict[str, Any]]:
+def _asked(said: Answer, number: int) -> list[dict[str, Any]]:
     """The tools that the ``number``-th answer asks for, as its message holds them."""
     return [
         {"id": f"call_{number}_{place}", "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -29,13 +29,42 @@ def asked(said: Answer, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def rendered(reply: Mapping[str, Any], fault: Fault) -> tuple[bytes, str]:
+def reply(body: Mapping[str, Any], fault: Fault, said: Answer, used: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The ``number``-th answer as the API words it, as ``fault`` leaves it; ``used`` is its usage."""
+    filtered = fault.kind == "content_filter"
+    message: dict[str, Any] = {"role": "assistant", "content": None if filtered else said.text, "refusal": None}
+    if said.tool_calls and not filtered:
+        message |= {"content": said.text or None, "tool_calls": _asked(said, number)}
+    if fault.kind == "refusal":
+        message |= {"content": None, "refusal": "I can't help with that."}
+    finish = "content_filter" if filtered else said.finish
+    whole: dict[str, Any] = {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "usage": used,
+    }
+    changes: dict[str, dict[str, Any]] = {
+        "no_choices": {"choices": []},
+        "null_choices": {"choices": None},
+        "no_message": {"choices": [{"index": 0, "finish_reason": "stop"}]},
+        "no_usage": {"usage": None},
+        "zero_usage": {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
+    }
+    if fault.kind == "error200":
+        return {"error": {"message": fault.message or "upstream failed", "code": fault.code or None}}
+    return whole | changes.get(fault.kind, {})
+
+
+def rendered(whole: Mapping[str, Any], fault: Fault) -> tuple[bytes, str]:
     """The body of a reply and its content type, as ``fault`` leaves them."""
     if fault.kind == "html":
         return b"<!doctype html><html><body>Please log in</body></html>", "text/html"
     if fault.kind == "not_object":
         return b'["not", "an", "object"]', "application/json"
-    content = json.dumps(reply, ensure_ascii=False).encode()
+    content = json.dumps(whole, ensure_ascii=False).encode()
     return (content[: len(content) // 2] if fault.kind == "malformed" else content), "application/json"
 
 

@@ -14,45 +14,23 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
 
-from promptops.testing.answers import Answer, Answering, decoded, fitting, ids, usage
+from promptops.testing.answers import Answer, Answering, fitting, usage, within
 from promptops.testing.batches import Batches, Done
 from promptops.testing.faults import UNBILLED, Fault
 from promptops.testing.limiter import Limiter
 from promptops.testing.prefixes import Prefixes
-from promptops.testing.responses import asked, cut, error, half, rendered
+from promptops.testing.responses import cut, error, half, rendered, reply
+from promptops.testing.seen import Seen
 from promptops.testing.streams import streamed
 
 KEY = "test-key"
 MODEL = "gpt-4o-mini"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One request as the server saw it. Tokens are 0 where nothing was billed, ``fault`` is ``""`` without one."""
-
-    number: int
-    model: str
-    status: int
-    fault: str
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    batch: str = ""
-    """The id of the batch that it was a part of."""
-
-    @property
-    def billed(self) -> bool:
-        """Whether it cost anything."""
-        return self.input_tokens > 0
 
 
 class FakeOpenAI:
@@ -215,8 +193,7 @@ class FakeOpenAI:
 
     def _charge(self, body: Mapping[str, Any], limiter: Limiter) -> int:
         """The tokens that a request takes of the limit: its input, and the most its answer may be, or what it is."""
-        said = self._said(body, Fault(""))
-        used = usage(body, said)
+        used = usage(body, self._said(body, Fault("")))
         most = body.get("max_completion_tokens") or body.get("max_tokens")
         charged = most if limiter.charges == "most" and most else used["completion_tokens"]
         return int(used["prompt_tokens"] + charged)
@@ -288,42 +265,10 @@ class FakeOpenAI:
         if fault.kind == "empty":
             return Answer("")
         said = self.answer(body)
-        said = Answer(said) if isinstance(said, str) else said
-        limit = body.get("max_completion_tokens") or body.get("max_tokens")
-        said_ids = ids(said.text)
-        room = max(0, limit - said.reasoning_tokens) if limit else len(said_ids)
-        if fault.kind == "length":
-            room = min(room, max(1, len(said_ids) // 2))
-        if len(said_ids) > room:
-            said = replace(said, text=decoded(said_ids[:room]), finish="length")
-        return said
+        return within(body, Answer(said) if isinstance(said, str) else said, halved=fault.kind == "length")
 
-    def _reply(self, body: Mapping[str, Any], fault: Fault, said: Answer, usage: dict[str, Any]) -> dict[str, Any]:
-        filtered = fault.kind == "content_filter"
-        message: dict[str, Any] = {"role": "assistant", "content": None if filtered else said.text, "refusal": None}
-        if said.tool_calls and not filtered:
-            message |= {"content": said.text or None, "tool_calls": asked(said, len(self.requests))}
-        if fault.kind == "refusal":
-            message |= {"content": None, "refusal": "I can't help with that."}
-        finish = "content_filter" if filtered else said.finish
-        reply: dict[str, Any] = {
-            "id": f"chatcmpl-{len(self.requests)}",
-            "object": "chat.completion",
-            "created": 1_700_000_000,
-            "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
-            "usage": usage,
-        }
-        changes: dict[str, dict[str, Any]] = {
-            "no_choices": {"choices": []},
-            "null_choices": {"choices": None},
-            "no_message": {"choices": [{"index": 0, "finish_reason": "stop"}]},
-            "no_usage": {"usage": None},
-            "zero_usage": {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
-        }
-        if fault.kind == "error200":
-            return {"error": {"message": fault.message or "upstream failed", "code": fault.code or None}}
-        return reply | changes.get(fault.kind, {})
+    def _reply(self, body: Mapping[str, Any], fault: Fault, said: Answer, used: Mapping[str, Any]) -> dict[str, Any]:
+        return reply(body, fault, said, used, len(self.requests))
 
     def _record(
         self,
@@ -351,4 +296,4 @@ class FakeOpenAI:
         self.requests.append(seen)
         if self._log is not None:
             with self._log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({k: v for k, v in asdict(seen).items() if k not in {"body", "headers"}}) + "\n")
+                file.write(seen.line)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -251,9 +252,18 @@ def test_no_key_for_the_official_host() -> None:
     "url", ["localhost:8000/v1", "ftp://host/v1", "https://", "http://h:99999/v1", "http://[::1/v1"]
 )
 def test_an_address_that_is_none(url: str) -> None:
-    """A wrong base URL is found before anything is sent."""
-    with pytest.raises(UsageError, match="OPENAI_BASE_URL"):
+    """A wrong base URL is found before anything is sent, and said with what it was given by."""
+    with pytest.raises(
+        UsageError, match=re.escape(f"--base-url (base_url=...) {url!r} is no address: it must be like")
+    ):
         OpenAI("m", base_url=url, counter=COUNTER)
+
+
+def test_an_address_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is named where it is the one that is wrong; what may be a secret is not shown."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "me:hunter2@host")
+    with pytest.raises(UsageError, match=r"^OPENAI_BASE_URL is no address"):
+        OpenAI("m", counter=COUNTER)
 
 
 def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
@@ -320,7 +330,18 @@ def test_a_path_that_is_not_there(fake_openai: FakeOpenAI) -> None:
     """A base URL without its /v1 is found out by the first call."""
     error = failure(backend(fake_openai, base_url=fake_openai.base_url.removesuffix("/v1")))
     assert (type(error), error.status) == (AccessError, 404)
-    assert "OPENAI_BASE_URL" in str(error)
+    assert str(error).endswith(
+        "no access (404: Not Found); check the model's name and OPENAI_BASE_URL, which most often ends in /v1"
+    )
+
+
+def test_a_server_that_wants_a_key_where_none_was_set(fake_openai: FakeOpenAI) -> None:
+    """Many servers of one's own want none, so it is asked; where it is refused, that none was set is said."""
+    error = failure(OpenAI("m", base_url=fake_openai.base_url, counter=COUNTER))
+    assert (type(error), error.status) == (AccessError, 401)
+    assert str(error).endswith("; no OPENAI_API_KEY was set; set OPENAI_API_KEY to a key of this server")
+    error = failure(backend(fake_openai, api_key="sk-wrong"))
+    assert "no OPENAI_API_KEY was set" not in str(error)
 
 
 def test_an_error_that_repeats_the_prompt_does_not_show_it(fake_openai: FakeOpenAI) -> None:

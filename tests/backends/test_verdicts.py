@@ -56,6 +56,16 @@ def test_a_request_over_the_rate_limit_itself_is_not_worth_another_try() -> None
     assert kind_of(429, ("rate_limit_exceeded",), "Request too large for gpt-4o on tokens per min") is RejectedError
 
 
+@pytest.mark.parametrize("said", ["404: Not Found", "404 Not Found", " 404 - Not Found", "Not Found"])
+def test_a_status_is_said_once(said: str) -> None:
+    """Some servers repeat it in words; and an address without a version is the likeliest reason."""
+    line = str(error("openai:m at http://h", Answer(404, said)))
+    assert "no access (404: Not Found); " in line
+    assert line.endswith(", which most often ends in /v1")
+    assert "/v1" not in str(error("openai:m at http://h", Answer(404, said, frozenset({"model_not_found"}))))
+    assert not str(error("openai:m at http://h/v1", Answer(404, "404 is its name"))).endswith("/v1")
+
+
 @given(st.integers(200, 599), st.text(max_size=400))
 def test_every_answer_makes_an_error_of_one_line(status: int, message: str) -> None:
     """Whatever a server says, the error is one line that begins with the place and keeps the status."""

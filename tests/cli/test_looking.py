@@ -315,10 +315,28 @@ def test_tokens_export_fills_a_folder_for_tiktoken(command: Command, tmp_path: P
 
 
 def test_a_plan_is_held_against_a_cap(command: Command, docs: Path, script: Script) -> None:
-    """A run's own command line can be planned; where more is expected than the cap allows, that is said."""
+    """A run's own command line can be planned; where more is expected than the cap allows, both are said."""
     spec = script("model: gpt-4o-mini\nreplies: []\n")
-    words = ("plan", "summarize", docs, "-m", spec, "--out", "x", "--concurrency", 2, "--timeout", 5)
-    assert command(*words, "--max-usd", 5).status == 0
-    short = command(*words, "--max-tokens", 10)
-    assert (short.status, "more is expected than the cap allows" in short.err) == (3, True)
+    words = ("plan", "summarize", docs, "-m", spec, "--concurrency", 2, "--timeout", 5)
+    planned = command(*words, "--json").json
+    tokens, most = (part["input_tokens"] + part["output_tokens"] for part in (planned, planned["most"]))
+    assert command(*words, "--max-usd", 5).lines == []
+    said = f"at most: {most:,} tokens, more than --max-tokens {tokens} allows; what is expected is within the cap"
+    assert command(*words, "--max-tokens", tokens).lines == [f"promptops: {said}"]
+    short = command(*words, "--max-tokens", tokens - 1)
+    assert short.status == 3
+    said = f"expected: {tokens:,} tokens, more than --max-tokens {tokens - 1} allows; a run would stop there, and the"
+    assert short.lines == [f"promptops: {said} same command would go on"]
+    both = command(*words, "--max-usd", "0.00001", "--max-tokens", 5)
+    assert f"${planned['usd']:.6f}, more than --max-usd 0.00001 allows, and {tokens:,} tokens, more than" in both.err
     assert command(*words, "--max-usd", "0").status == 2
+
+
+@pytest.mark.parametrize("option", [("--out", "x"), ("--diff",), ("--watch",)])
+def test_what_a_plan_cannot_do_is_refused(command: Command, docs: Path, option: tuple[str, ...]) -> None:
+    """Rather than left out in silence."""
+    said = command("plan", "summarize", docs, *option)
+    assert (said.status, said.out) == (2, "")
+    assert said.lines == [
+        f"promptops: plan sends nothing, so it takes no {option[0]}: leave that out, or say run in place of plan"
+    ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -242,12 +244,103 @@ def test_a_budget_that_runs_out_is_incomplete(
     assert used["calls"] < 9
     spent = used["usd"] if cap[0] == "--max-usd" else used["input_tokens"] + used["output_tokens"]
     assert 0 < spent <= float(cap[1])
-    assert len([line for line in said.lines if "would be passed" in line]) == 1
+    assert len([line for line in said.lines if "of the cap of" in line]) == 1
     assert said.lines[-1].startswith("promptops: to go on, paying nothing twice: ")
     assert "--fresh" not in said.lines[-1]
     done = command("summarize", docs, "-m", spec, "--set", "words=20", "--json")
     assert done.status == 0
     assert done.json["usage"]["calls"] == 9 - used["calls"]
+
+
+def going_on(said: Any) -> list[str]:
+    """The words of the command that goes on, after its name."""
+    return shlex.split(said.lines[-1].partition("to go on, paying nothing twice: promptops ")[2])
+
+
+def test_a_fresh_run_that_failed_goes_on_as_fresh_as_it_began(
+    command: Command, docs: Path, openai_environment: FakeOpenAI
+) -> None:
+    """What it paid for is not asked again, and what is older is not taken for an answer."""
+    words = ("summarize", docs, "-m", "openai:gpt-4o-mini", "--concurrency", 1)
+    openai_environment.answer = lambda _: "An older answer."
+    assert command(*words).status == 0
+    openai_environment.answer = lambda _: "A newer answer."
+    openai_environment.fail("", "", "quota")
+    before = openai_environment.billed["calls"]
+    said = command(*words, "--fresh", "--max-age", "7d")
+    assert said.status == 3
+    rest = going_on(said)
+    assert [word.partition("=")[0] for word in rest[6:]] == ["--max-age"]
+    assert openai_environment.billed["calls"] == before + 2
+    done = command(*rest)
+    assert done.status == 0
+    assert "older" not in done.out
+    assert openai_environment.billed["calls"] == before + 4
+    assert command(*rest, "--json").json["usage"]["calls"] == 0
+
+
+def test_a_moment_is_an_age_too(command: Command, docs: Path, script: Script) -> None:
+    """What was known before it is asked again; one that is yet to come is a mistake."""
+    words = ("summarize", docs, "-m", script(), "--json")
+    assert command(*words, "--max-age", "2020-01-01T09:00").json["usage"]["calls"] == 4
+    assert command(*words, "--max-age", "2020-01-01").json["usage"]["calls"] == 0
+    now = datetime.now(UTC).isoformat()
+    assert command("plan", *words, "--max-age", now).json["calls"] == 4
+    assert command(*words, "--max-age", now).json["usage"]["calls"] == 4
+    said = command(*words, "--max-age", "2999-01-01")
+    assert (said.status, "--max-age must be" in said.err) == (2, True)
+
+
+def test_where_only_answers_were_cut_it_is_said_what_gives_them_room(
+    command: Command, docs: Path, openai_environment: FakeOpenAI
+) -> None:
+    """The same command would only have them cut again, so it is not offered."""
+    openai_environment.rates = {"length": 1.0}
+    said = command("summarize", docs, "-m", "openai:gpt-4o-mini")
+    assert said.status == 3
+    cut = "answers were cut at their limit, of 3 documents and of the overview"
+    assert said.lines[-1].startswith(f"promptops: {cut}: allow more words (--set words=N), or ")
+
+
+def test_a_cap_under_the_next_call_offers_no_command(command: Command, docs: Path, script: Script) -> None:
+    """It would stop at the same call again; what would help is said, and how many documents wait."""
+    said = command("summarize", docs, "-m", script(), "--max-tokens", 20)
+    assert said.status == 3
+    assert "to go on" not in said.err
+    assert "more than the whole cap of 20; go on with a higher --max-tokens" in said.lines[-1]
+    assert said.lines[-1].endswith(" (and 2 more documents: --out DIR or --json names them)")
+
+
+def test_what_stopped_a_run_is_said_beside_what_failed_before(command: Command, docs: Path, script: Script) -> None:
+    """A file that cannot be read is not why the others wait."""
+    (docs / "a.bin.txt").write_bytes(b"\x00\x01\x02\xff\xfe" * 100)
+    said = command("summarize", docs, "-m", script(), "--max-tokens", 20)
+    assert [line.startswith("promptops: failed: ") and "a.bin.txt" in line for line in said.lines[:-1]].count(True) == 1
+    assert f"{docs}/a.txt: the next call may take" in said.lines[-1]
+    assert "(and 3 more documents: " in said.lines[-1]
+
+
+def test_the_last_line_says_where_the_other_documents_are_named(
+    command: Command, docs: Path, openai_environment: FakeOpenAI, tmp_path: Path
+) -> None:
+    """The first one by name, the others by their number."""
+    openai_environment.fail("", "quota")
+    words = ("summarize", docs, "-m", "openai:gpt-4o-mini", "--concurrency", 1, "--set", "corpus=false")
+    said = command(*words, "--out", tmp_path / "out")
+    assert f"b.md: openai:gpt-4o-mini at {openai_environment.base_url}: the account is out of credit" in said.lines[-2]
+    assert said.lines[-2].endswith(f" (and 1 more document: see {tmp_path}/out/index.md)")
+    assert going_on(said)
+
+
+def test_documents_with_nothing_in_them_are_no_failure(command: Command, tmp_path: Path) -> None:
+    """They were read; that there was nothing is said, and nothing of how answers were made."""
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(" \n")
+    said = command("summarize", tmp_path / "a.txt", tmp_path / "b.txt")
+    assert (said.status, said.out) == (0, "")
+    assert said.lines[-1] == "promptops: there was nothing to read: all 2 documents are empty"
+    assert "sentences picked" not in said.err
+    assert command("summarize", tmp_path / "a.txt").lines[-1].endswith("nothing to read: the document is empty")
 
 
 def test_control_characters_reach_a_pipe_but_no_terminal(

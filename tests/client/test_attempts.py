@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -153,6 +154,61 @@ def test_cancelled_twins_stay_cancelled() -> None:
     assert statuses(client) == {"sent": 1}
 
 
+def test_the_failure_that_a_cancelled_twin_waited_for_is_no_loose_end() -> None:
+    """The one that sent the call has raised it; nothing else is to be said of it."""
+    loose: list[dict[str, Any]] = []
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loose.append(context))
+
+        async def answer(call: Call) -> str:
+            await asyncio.sleep(0.02)
+            raise QuotaError("no credit")
+
+        client = Client(Scripted(answer=answer))
+        first, twin = (asyncio.create_task(client.complete(ask())) for _ in range(2))
+        await asyncio.sleep(0.01)
+        twin.cancel()
+        with pytest.raises(QuotaError):
+            await first
+        with pytest.raises(asyncio.CancelledError):
+            await twin
+        await asyncio.sleep(0)
+
+    asyncio.run(scene())
+    gc.collect()
+    assert not loose
+
+
+def test_runs_leave_no_event_loop_behind(fake_openai: FakeOpenAI) -> None:
+    """A client that lives as long as its process must not grow with every run."""
+    with connected(fake_openai) as client:
+        for number in range(4):
+            sources = [Source(f"{number} {place}", text=f"River {place} of {number}.") for place in range(20)]
+            assert po.run("summarize", sources, client, corpus=False).status == "ok"
+        gc.collect()
+        closed = [one for one in gc.get_objects() if isinstance(one, asyncio.AbstractEventLoop) and one.is_closed()]
+        held = [one for one in closed if one in client._doors]
+    assert len(held) <= 1
+    assert client._line is not None
+    assert not client._line._heap
+
+
+def test_a_sibling_keeps_to_the_same_limits_and_is_heard(fake_openai: FakeOpenAI) -> None:
+    """What was told of requests and tokens a minute, the places that may grow, and who listens."""
+    with connected(fake_openai, rpm=7, tpm=90_000) as client:
+        other = client.sibling("gpt-4o")
+        limits = other._admission._gate.limits
+        assert {key: limit.capacity for key, limit in limits.items()} == {
+            ("requests", True): 7, ("tokens", True): 90_000
+        }  # fmt: skip
+        assert other._growing == client._growing is True
+        heard: list[Totals] = []
+        with client.listening(lambda _, totals: heard.append(totals)):
+            asyncio.run(other.complete(ask()))
+        assert [totals.calls for totals in heard] == [1]
+
+
 def test_a_twin_sends_the_call_itself_where_the_first_is_cancelled() -> None:
     """Somebody still waits for it."""
     client = Client(Scripted(answer=after(0.1)))
@@ -171,6 +227,50 @@ def test_each_kind_of_failure_has_its_own_patience() -> None:
     said = [*[ThrottledError("slow down", retry_after=0.0)] * 8, TransientError("500"), "an answer."]
     client = Client(Scripted(said), patience=QUICK)
     assert asyncio.run(client.complete(ask())).text == "an answer."
+
+
+def connected(server: FakeOpenAI, **options: Any) -> Client:
+    backend = OpenAI("gpt-4o-mini", base_url=server.base_url, api_key=KEY, counter=COUNTER, window=8_000)
+    return Client(backend, **options)
+
+
+def test_a_run_that_ends_leaves_another_its_cut_replies() -> None:
+    """The other is killed then, and goes on without paying for them again."""
+    asked: list[int] = []
+    cut = asyncio.Event()
+
+    async def answer(call: Call) -> Reply | str:
+        if call.tags.document == "quick":
+            return "fine."
+        asked.append(call.take)
+        if not call.take:
+            return Reply("It was cut in the mid", finish="length")
+        if len(asked) == 2:
+            cut.set()
+            await asyncio.sleep(60)
+        return "whole."
+
+    async def scene() -> po.Result:
+        client = Client(Scripted(answer=answer))
+        killed = asyncio.create_task(po.arun("summarize", [Source("slow", text="A line.")], client))
+        await cut.wait()
+        await po.arun("summarize", [Source("quick", text="Another line.")], client)
+        killed.cancel()
+        await asyncio.wait([killed])
+        return await po.arun("summarize", [Source("slow", text="A line.")], client)
+
+    assert asyncio.run(scene()).status == "ok"
+    assert asked == [0, 1, 1]
+
+
+def test_cut_replies_of_a_step_with_a_model_of_its_own_are_forgotten_too() -> None:
+    """At the end of the run, like all others of it."""
+    client = Client(Scripted(answer=lambda _: "whole."))
+    other = Scripted(answer=lambda _: Reply("It was cut in the mid", finish="length"))
+    other.identity = other.name = "scripted:other"
+    result = po.run("summarize", [Source("one", text="A line.")], client, models={"map": other})
+    assert (result.status, len(other.calls)) == ("incomplete", 2)
+    assert not client.database.query("SELECT key FROM replies WHERE NOT final")
 
 
 def test_a_run_that_ends_leaves_another_its_connections(fake_openai: FakeOpenAI) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from promptops.backends.openai import OpenAI
-from promptops.budget import Budget
+from promptops.backends.scripted import Scripted
+from promptops.budget import Amount, Budget
 from promptops.client import Client
 from promptops.client.size import PromptSize
 from promptops.client.verdict import HOPELESS, Patience, Verdict, again, verdict
@@ -34,7 +35,7 @@ from promptops.prompts.template import Prompt
 from promptops.store import Around, Database
 from promptops.testing import KEY, FakeOpenAI, Fault
 from promptops.tokens import counter
-from promptops.types import Call, Message, Reply, Tags, Totals
+from promptops.types import Call, Message, Reply, Tags, Tool, ToolCall, Totals, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.01, longest_wait=0.05)
@@ -56,6 +57,18 @@ def connected(server: FakeOpenAI, *, budget: Budget | None = None, timeout: floa
     )
     backend.price = price("gpt-4o-mini")
     return Client(backend, Database(), budget=budget, patience=QUICK, concurrency=64)
+
+
+class Noting(Budget):
+    """A budget that remembers what was set aside."""
+
+    def __init__(self, max_tokens: int) -> None:
+        super().__init__(max_tokens=max_tokens)
+        self.most: list[Amount] = []
+
+    async def reserve(self, most: Amount) -> None:
+        self.most.append(most)
+        await super().reserve(most)
 
 
 def send(client: Client, *calls: Call) -> list[Reply | BaseException]:
@@ -283,6 +296,48 @@ def test_a_budget_is_not_passed_and_is_used(in_flight: int, fake_openai: FakeOpe
     assert spent <= cap
     assert spent >= 0.95 * cap
     assert {type(outcome) for outcome in outcomes} == {Reply, BudgetError}
+
+
+def test_a_budget_holds_what_tools_take(fake_openai: FakeOpenAI) -> None:
+    """Offered, asked for and answered, one or many, once it is known what the provider adds around messages."""
+    about = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools = tuple(Tool(f"weather_{number}", "The weather of a day.", about, strict=True) for number in range(5))
+    said = (
+        Message("user", "Look up '서울' and 'Paris'."),
+        Message("assistant", "", (ToolCall("call_1", "weather_0", '{"city": "서울"}'),)),
+        Message("tool", "rain", (), "call_1"),
+    )
+    for number in range(1, 6):
+        calls = [Call(part, 60, tools=tools[:number], tool_choice=tools[0].name) for part in (said[:1], said)]
+        for call in calls:
+            budget = Noting(max_tokens=10_000)
+            with connected(fake_openai, budget=budget) as client:
+                for length in (1, 3):
+                    send(client, Call((Message("user", "text"),) * length, 10))
+                send(client, call)
+            assert fake_openai.requests[-1].input_tokens + 60 <= budget.most[-1].tokens
+
+
+def test_what_a_provider_adds_for_tools_is_set_aside_from_the_second_call_on() -> None:
+    """It says so with its first usage; another set of tools is another matter."""
+    budget = Noting(max_tokens=100_000)
+    tools = (Tool("weather"),)
+    backend = Scripted(answer=lambda call: Reply("fine.", Usage(500 if call.tools else 9, 0, 1)))
+    client = Client(backend, budget=budget)
+    calls = [replace(ask(text, words=10), tools=tools) for text in ("one", "two")]
+    send(client, calls[0])
+    send(client, calls[1])
+    send(client, replace(ask("three", words=10), tools=(Tool("news"),)))
+    assert [most.tokens >= 510 for most in budget.most] == [False, True, False]
+
+
+def test_what_the_provider_counted_beyond_our_count_is_settled_and_ends_the_sending() -> None:
+    """Nobody can know it before; from then on the cap holds."""
+    client = Client(Scripted([Reply("an answer", Usage(990, 0, 20)), "never sent"]), budget=Budget(max_tokens=1_000))
+    assert isinstance(send(client, ask("one"))[0], Reply)
+    assert client.budget.settled.tokens == 1_010
+    assert isinstance(send(client, ask("two"))[0], BudgetError)
+    assert len(client.backend.calls) == 1  # type: ignore[attr-defined]
 
 
 def test_a_call_that_cannot_fit_is_never_sent(client: Client, fake_openai: FakeOpenAI) -> None:

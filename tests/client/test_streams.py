@@ -285,6 +285,25 @@ def test_tools_asked_for_in_pieces_are_kept_apart(chunks: list[list[dict[str, An
     assert asked(message) == (po.ToolCall("a", "one", "{1}"), po.ToolCall("b", "two", "{2}"))
 
 
+@pytest.mark.parametrize(
+    ("chunks", "found"),
+    [
+        ([[part('{"a"', "one")], [part(": 1}")], [part('{"b"', "two")], [part(": 2}")]], ["one", "two"]),
+        ([[part('{"a": 1}', "one"), part('{"b": 2}', "two")]], ["one", "two"]),
+        ([[part('{"a": 1}', "one")], [part('{"b": 2}', "one")]], ["one", "one"]),
+        ([[part('{"a"', "one")], [part(": 1}", "one")], [part('{"b": 2}', "two")]], ["one", "two"]),
+    ],
+)
+def test_tools_without_index_or_id_are_kept_apart_by_their_names(
+    chunks: list[list[dict[str, Any]]], found: list[str]
+) -> None:
+    """A new name begins another, and so does the same one once the arguments are whole."""
+    _, message = assembled(*({"tool_calls": chunk} for chunk in chunks))
+    assert [(one.name, one.arguments) for one in asked(message)] == list(
+        zip(found, ('{"a": 1}', '{"b": 2}'), strict=True)
+    )
+
+
 def test_a_streamed_answer_in_parts_is_one_text() -> None:
     """As it is where the answer comes whole."""
     said, rest = {"content": [{"type": "text", "text": "Hello"}]}, {"content": " there"}

@@ -8,6 +8,7 @@ import pytest
 
 import promptops as po
 from promptops.backends.scripted import Scripted
+from promptops.errors import QuotaError
 
 SETTINGS = {"chunk_tokens": 120, "reduce_tokens": 300, "words": 8}
 
@@ -53,6 +54,22 @@ def test_an_edited_paragraph_costs_its_chunks_and_one_path(folder: Path, tmp_pat
     levels = max(call.tags.level for call in second.calls)
     assert steps.count("reduce") <= 3 * levels
     assert sent(folder, store).calls == []
+
+
+def test_a_fresh_run_that_failed_leaves_what_was_paid_for_of_use(folder: Path, tmp_path: Path) -> None:
+    """It keeps the chunks where an edit left them, so that all earlier replies still answer."""
+    store, path = tmp_path / "store.db", folder / "2.md"
+    sent(path, store)
+    edited = section(219, "A line was put in here. " * 9)
+    path.write_text(path.read_text("utf-8").replace(section(219), edited), "utf-8")
+    sent(path, store)
+
+    def nothing(_: po.Call) -> str:
+        raise QuotaError("no credit")
+
+    with po.connect(Scripted(answer=nothing), store=store, fresh=True) as client:
+        assert po.run("summarize", path, client, **SETTINGS).status == "incomplete"
+    assert sent(path, store).calls == []
 
 
 def test_a_renamed_and_a_moved_file_cost_nothing(folder: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from decimal import Decimal
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,21 @@ import promptops as po
 from promptops.api import job
 from promptops.backends.scripted import Scripted
 from promptops.client import Client
+from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate, filler
-from promptops.errors import NotFoundError, PriceError, TokenizerError, UsageError, WindowError
+from promptops.errors import (
+    AccessError,
+    BudgetError,
+    NotFoundError,
+    PriceError,
+    PromptopsError,
+    QuotaError,
+    StoreError,
+    TokenizerError,
+    TransientError,
+    UsageError,
+    WindowError,
+)
 from promptops.store import Database
 from promptops.types import Call, Reply, Source, Usage
 
@@ -372,3 +386,34 @@ def test_a_schema_is_part_of_what_is_estimated_and_of_what_must_fit(tmp_path: Pa
     assert inputs[1] > inputs[0] + 200
     with pytest.raises(WindowError, match=r"m\.j2"):
         po.run(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], po.connect(Scripted(window=600)), words=10)
+
+
+@pytest.mark.parametrize(
+    ("answers", "again"),
+    [
+        ([TransientError("reset")], True),
+        ([QuotaError("no credit")], True),
+        ([StoreError("the disk is full")], False),
+        ([AccessError("a wrong key")], False),
+        (["A first answer.", AccessError("the key was withdrawn")], True),
+        ([Reply("It was cut in the mid", finish="length")], False),
+        ([BudgetError("under one call")], False),
+        (["A first answer.", BudgetError("used up")], True),
+    ],
+    ids=str,
+)
+def test_running_again_is_offered_where_it_can_change_something(
+    answers: list[str | Reply | PromptopsError], again: bool
+) -> None:
+    """Not where answers were only cut, the disk is full, or not one call was let through."""
+    asked = chain(answers, repeat(answers[-1]))
+
+    def answer(_: Call) -> str | Reply:
+        said = next(asked)
+        if isinstance(said, PromptopsError):
+            raise said
+        return said
+
+    client = Client(Scripted(answer=answer), patience=Patience(first_wait=0.001, longest_wait=0.002), concurrency=1)
+    result = po.run("summarize", [Source(name, text=f"{name} {TEXT}") for name in "ab"], client, corpus=False)
+    assert (result.status == "ok", result.again) == (False, again)

@@ -121,7 +121,8 @@ def test_a_budget_caps_what_a_test_sends_through_all_clients(run: Run) -> None:
     assert "test_free" in lines[1]
     over = run(BUDGET % 400)
     assert over.status == 1
-    assert "the test's token_budget held a call back: the cap of 400 tokens would be passed" in over.out
+    assert "the test's token_budget held a call back: the next call may take" in over.out
+    assert "tokens, more than what is left of the cap of 400; go on with a higher --max-tokens" in over.out
     assert "1 failed, 1 passed" in over.out
 
 
@@ -140,6 +141,23 @@ def test_sends(scripted_backend):
 """)
     assert "a cap in US dollars needs a price" in ran.out
     assert "1 failed" in ran.out
+
+
+def test_what_has_no_price_is_not_said_to_be_free(run: Run) -> None:
+    """Neither for the test that sent it, nor in the sum."""
+    ran = run("""
+import promptops as po
+
+def test_sends(scripted_backend):
+    with po.connect(scripted_backend(answer=lambda call: "short", price=None)) as client:
+        po.run("summarize", [po.Source("a", text="river " * 100)], client, words=20)
+
+def test_free():
+    po.run("summarize", [po.Source("a", text="A river. " * 100)], words=20)
+""")
+    lines = [line for line in ran.out.splitlines() if " tokens  " in line]
+    assert [("price unknown" in line) for line in lines if "::" in line] == ["test_sends" in line for line in lines[:2]]
+    assert lines[2].endswith("$0  in all, without 1 test of unknown price")
 
 
 @pytest.mark.parametrize("marker", ["", "max_token=3", "1, 2"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.errors import UsageError
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.report.folder import Folder

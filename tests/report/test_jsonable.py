@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.drivers.estimate import Estimate, Level
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.plans.results import CorpusResult, DocumentResult, Span
+from promptops.prices import dollars
 from promptops.report import jsonable
-from promptops.report.words import dollars, duration, plain, plural, spent
+from promptops.report.words import duration, plain, plural, spent
 from promptops.store import Row
 from promptops.types import Totals, Usage
 

@@ -155,6 +155,29 @@ def test_a_run_forgets_only_what_it_has_used() -> None:
     assert not other.get(b"other")
 
 
+def test_a_run_that_ends_leaves_what_another_run_may_need() -> None:
+    """Runs of one client side by side: each forgets its own, and what both use goes with the last of them."""
+    replies = Replies(Database())
+    for name, run in ((b"one", "1"), (b"other", "2"), (b"both", "1"), (b"both", "2")):
+        replies.put(name, Reply("half", finish="length"), run=run)
+    replies.settle("1")
+    database = replies._database
+    kept = [found[0] for found in database.query("SELECT key FROM replies ORDER BY 1")]
+    assert kept == [b"both", b"other"]
+    replies.settle("2")
+    assert not database.query("SELECT key FROM replies")
+
+
+def test_a_run_that_was_stopped_leaves_its_replies_to_the_one_that_goes_on() -> None:
+    """Which forgets them when it has ended."""
+    replies = Replies(Database())
+    replies.put(b"cut", Reply("half", finish="length"), run="1")
+    replies.settle("1", ended=False)
+    assert replies.get(b"cut", run="2")
+    replies.settle("2")
+    assert not replies.get(b"cut")
+
+
 def test_takings_of_one_question_differ_in_number_and_limit_alone() -> None:
     """Everything else makes it another question."""
     assert question(replace(CALL, take=1, max_output_tokens=200), "m") == question(CALL, "m")

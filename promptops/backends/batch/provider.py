@@ -170,7 +170,8 @@ class Provider:
             raise TransientError(f"{self._backend.place}: the answer about a batch is not what a batch is") from None
 
     def _error(self, exc: Exception, seconds: float) -> CallError:
-        error = wire.of_exception(exc, self._backend.place, seconds=seconds, hide=(self._backend.key,))
+        backend = self._backend
+        error = wire.of_exception(exc, backend.place, seconds=seconds, hide=(backend.key,), keyless=backend.keyless)
         error.billed = False
         return error
 

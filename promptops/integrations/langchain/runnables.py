@@ -17,7 +17,7 @@ from typing_extensions import override
 from promptops import api
 from promptops.client import Client
 from promptops.drivers import run as running
-from promptops.drivers.run import Result
+from promptops.drivers.result import Result
 from promptops.errors import UsageError
 from promptops.integrations.langchain import loop
 from promptops.integrations.langchain.chat import ChatPromptops, response_format

@@ -1,4 +1,4 @@
-"""Answers of a shape that was asked for: JSON that a schema allows, and tool calls, made from what the prompt says."""
+"""A value that a JSON schema allows, made from what a prompt says: the answer of a model that is none."""
 
 from __future__ import annotations
 
@@ -17,32 +17,6 @@ _DEEPEST = 8
 def arguments(schema: Mapping[str, Any], prompt: str) -> str:
     """The JSON of a value that ``schema`` allows, its strings and numbers taken from ``prompt``."""
     return json.dumps(_Maker(schema, prompt).value(schema), ensure_ascii=False)
-
-
-def wanted(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The tool that an answer to ``body`` must ask for, or ``None``.
-
-    It is the one that the request names, else the first that the last message names, else the first. Where the model
-    may choose, it asks once: not again after a tool's result.
-    """
-    tools: list[Mapping[str, Any]] = [tool["function"] for tool in body.get("tools") or ()]
-    choice = body.get("tool_choice", "auto")
-    if not tools or choice == "none":
-        return None
-    if isinstance(choice, Mapping):
-        return next((tool for tool in tools if tool["name"] == choice["function"]["name"]), None)
-    last = body["messages"][-1]
-    if choice == "auto" and last["role"] == "tool":
-        return None
-    named = (tool for tool in tools if tool["name"] in str(last["content"]))
-    return next(named, tools[0])
-
-
-def schema_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema that ``body`` asks the answer to follow, or ``None``."""
-    asked: Mapping[str, Any] = body.get("response_format") or {}
-    schema: Mapping[str, Any] | None = (asked.get("json_schema") or {}).get("schema")
-    return schema
 
 
 class _Maker:
