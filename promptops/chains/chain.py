@@ -20,6 +20,7 @@ from promptops.plans.spec import Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
+from promptops.prompts.shape import wrong_schema
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated
@@ -190,6 +191,8 @@ class _Reader:
                     f"{template.path}: input {wanted!r} has no default and step {name!r} of {self._path.name} does not "
                     f"give it (it gives: {', '.join(sorted(known))})"
                 )
+        if template.head.output.json_schema and (wrong := wrong_schema(template.head.output.json_schema)):
+            raise TemplateError(f"{template.path}: output.{wrong}")
         if given[0] not in template.inputs:
             raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
         return Step(

@@ -17,7 +17,7 @@ from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
-from promptops.types import Chunk, Document, Source
+from promptops.types import Chunk, Document, DocumentStatus, Source
 
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
@@ -74,8 +74,9 @@ class _Corpus:
             return CorpusResult("failed", documents=self._texts, error=str(failure), stopped=stopped)
         if whole is None:
             return None
-        cut = whole.status == "truncated"
-        return CorpusResult("truncated" if cut else "ok", whole.text, self._texts, tree=summing.joined(whole.node, ()))
+        status: DocumentStatus = "truncated" if whole.status == "truncated" else "ok"
+        tree = summing.joined(whole.node, ())
+        return CorpusResult(status, whole.text, self._texts, tree=tree, notes=whole.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,10 @@ class _Mapped:
         return self._summed_up(outcomes, whole)
 
     def _question(self, text: str) -> Question:
-        inputs = {
-            "text": text,
-            "title": self.title,
-            "format": self.document.format,
-            "partial": len(text) < len(self.document.text),
-        }
-        return Question("map", inputs, self.document.source, self.room, self.ratio)
+        partial = len(text) < len(self.document.text)
+        inputs = {"text": text, "title": self.title, "format": self.document.format, "partial": partial}
+        whole = self.spec.steps["map"].template.checked
+        return Question("map", inputs, self.document.source, self.room, self.ratio, whole=whole, final=not partial)
 
     def _reduce(self, outcomes: Iterable[Outcome]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
@@ -151,9 +149,8 @@ class _Mapped:
 
     def _summed_up(self, outcomes: Sequence[Outcome], whole: Partial) -> DocumentResult:
         tree, cut = summing.joined(whole.node, outcomes), whole.status == "truncated"
-        found = summing.result(
-            self.document.source, outcomes, len(self.chunks), text=whole.text, tree=tree, truncated=cut
-        )
+        answer = {"text": whole.text, "tree": tree, "notes": whole.notes}
+        found = summing.result(self.document.source, outcomes, len(self.chunks), truncated=cut, **answer)
         reduced = len(summing.answered(outcomes)) > 1
         return _structured(found, self.spec.steps["reduce" if reduced else "map"])
 

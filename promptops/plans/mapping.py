@@ -47,7 +47,7 @@ def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
     def question(text: str) -> Question:
         inputs = {"text": text, "title": title, "format": read.format, "partial": len(text) < len(read.text)}
         like = counter.count(text) if spec.alike("map") else None
-        return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"))
+        return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"), final=True)
 
     own = (Part(chunk.start, chunk.end, chunk.text) for chunk in chunks)
     found: list[list[Outcome]] = yield [answered(spec, part, question) for part in own]
@@ -59,7 +59,16 @@ def _joined(source: str, outcomes: Sequence[Outcome], chunks: int, spec: Spec) -
     if stopping is not None or not summing.answered(outcomes):
         return summing.failure(source, outcomes, chunks, stopping)
     text, data = _text(outcomes) if spec.join == "text" else _united(outcomes, structured=spec.structured("map"))
-    return summing.result(source, outcomes, chunks, text=text, data=data, tree=summing.leaves(outcomes))
+    tree, notes = summing.leaves(outcomes), _notes(outcomes)
+    return summing.result(source, outcomes, chunks, text=text, data=data, tree=tree, notes=notes)
+
+
+def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Those of the parts, in one: how many are longer than asked, and the first of them."""
+    found = [note for partial in summing.answered(outcomes) for note in partial.notes]
+    if len(outcomes) == 1 or not found:
+        return tuple(found)
+    return (f"{len(found)} of {len(outcomes)} parts are longer than asked: {found[0]}",)
 
 
 def _text(outcomes: Iterable[Outcome]) -> tuple[str, None]:

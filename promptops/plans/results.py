@@ -90,6 +90,8 @@ class DocumentResult:
     """One node, or several where no step joins the parts."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader should know of an answer that is whole all the same, such as ``183 of 120 words``."""
     stopped: str | None = None
     """The code of what kept calls from being sent (``budget``, ``quota``, ``access``, ``store``)."""
 
@@ -114,5 +116,6 @@ class CorpusResult:
     """How the documents' answers reached it; how each came about is in its own result."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    notes: tuple[str, ...] = ()
     stopped: str | None = None
     """As for a document."""

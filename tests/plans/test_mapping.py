@@ -20,7 +20,7 @@ from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
 from promptops.errors import NotFoundError, RefusedError, TransientError, UsageError
 from promptops.plans.mapping import united
-from promptops.plans.shape import misfit
+from promptops.prompts.shape import misfit
 from promptops.testing import FakeOpenAI
 from promptops.tokens import counter
 from promptops.types import Call, Reply, Source, Usage
@@ -64,7 +64,7 @@ def test_json_that_does_not_fit_is_asked_for_once_more_and_then_failed() -> None
     backend = Scripted(['{"keywords": "강"}', '{"words": []}'])
     document = po.run("keywords", [Source("a", text="강.")], po.connect(backend)).documents[0]
     assert (document.status, document.coverage[0].status, len(backend.calls)) == ("failed", "failed", 2)
-    assert "the answer lacks 'keywords'" in (document.error or "")
+    assert "the answer: 'keywords' is a required property" in (document.error or "")
 
 
 def test_a_translation_that_is_cut_is_never_taken_for_one() -> None:
@@ -152,16 +152,35 @@ def test_lists_unite_member_by_member() -> None:
     [
         ('{"k": ["a"]}', None),
         ("{", "it is no JSON"),
-        ("[]", "the answer should be object"),
-        ("{}", "the answer lacks 'k'"),
-        ('{"k": [1]}', r"the answer.k[0] should be string"),
-        ('{"k": ["c"]}', 'one of ["a", "b"]'),
-        ('{"k": [], "z": 1}', "has 'z'"),
+        ('{"k": NaN}', "NaN is no JSON number"),
+        ("[" * 100_000, "it is no JSON"),
+        ("[]", "the answer: [] is not of type 'object'"),
+        ("{}", "the answer: 'k' is a required property"),
+        ('{"k": [1]}', "the answer.k[0]: 1 is not of type 'string'"),
+        ('{"k": ["c"]}', "the answer.k[0]: 'c' is not one of ['a', 'b']"),
+        ('{"k": [], "z": 1}', "the answer: Additional properties are not allowed ('z' was unexpected)"),
+        ('{"k": [], "n": 3}', "the answer.n: 3 is less than the minimum of 4"),
+        ('{"k": [], "d": "3 May"}', "the answer.d: '3 May' does not match"),
+        ('{"k": [], "r": {"r": {"r": 1}}}', "the answer.r.r.r: 1 is not of type 'object'"),
     ],
 )
 def test_what_does_not_fit_a_schema_is_said_by_its_place(text: str, said: str | None) -> None:
-    """Types, members, items and choices."""
+    """Types, members, items, choices, numbers, patterns and references."""
     items = {"type": "string", "enum": ["a", "b"]}
-    schema = {"type": "object", "properties": {"k": {"type": "array", "items": items}}, "required": ["k"]}
-    found = misfit(text, {**schema, "additionalProperties": False})
+    nested = {"type": "object", "properties": {"r": {"$ref": "#/$defs/nested"}}}
+    found = misfit(
+        text,
+        {
+            "type": "object",
+            "properties": {
+                "k": {"type": "array", "items": items},
+                "n": {"type": "integer", "minimum": 4},
+                "d": {"anyOf": [{"type": "null"}, {"type": "string", "pattern": "^[0-9-]+$"}]},
+                "r": {"$ref": "#/$defs/nested"},
+            },
+            "$defs": {"nested": nested},
+            "required": ["k"],
+            "additionalProperties": False,
+        },
+    )
     assert found is None if said is None else said in (found or "")
