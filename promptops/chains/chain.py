@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
 from promptops.plans import map_reduce, mapping
+from promptops.plans.entries import ADDED
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
@@ -20,7 +21,7 @@ from promptops.plans.spec import Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
-from promptops.prompts.shape import wrong_schema
+from promptops.prompts.shape import members, wrong_schema
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated
@@ -62,6 +63,8 @@ class _File(BaseModel):
     description: str = ""
     plan: str
     join: Literal["text", "list"] = "text"
+    quote: str = "quote"
+    key: tuple[str, ...] = ()
     settings: Settings = Settings()
     steps: dict[str, _Step]
 
@@ -76,6 +79,8 @@ class Chain:
     settings: Settings
     steps: Mapping[str, Step]
     join: Literal["text", "list"] = "text"
+    quote: str = "quote"
+    key: tuple[str, ...] = ()
 
     @property
     def known(self) -> list[str]:
@@ -106,7 +111,8 @@ class Chain:
 
         Raises ``UsageError`` for a setting that is unknown or wrong.
         """
-        spec = Spec(run, self.name, self.steps, self.updated(settings), models, ahead, cautious, self.join)
+        how = (self.join, self.quote, self.key)
+        spec = Spec(run, self.name, self.steps, self.updated(settings), models, ahead, cautious, *how)
         return self.kind.folder(sources, spec)
 
 
@@ -165,7 +171,23 @@ class _Reader:
         kind = KINDS[file.plan]
         if "join" in file.model_fields_set and not kind.joins:
             raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
-        return Chain(file.name, file.description, kind, file.settings, self._all(file, kind), file.join)
+        steps = self._all(file, kind)
+        self._check_entries(file, kind, steps)
+        return Chain(file.name, file.description, kind, file.settings, steps, file.join, file.quote, file.key)
+
+    def _check_entries(self, file: _File, kind: Kind, steps: Mapping[str, Step]) -> None:
+        """Refuse members of entries that the templates do not ask for, or that are added to them."""
+        schemas = [step.template.head.output.json_schema for step in steps.values()]
+        known = members(schemas) if kind.joins and file.join == "list" else frozenset[str]()
+        for name in ("quote", "key"):
+            for member in file.key if name == "key" else (file.quote,):
+                if name in file.model_fields_set and member not in known:
+                    raise self._error((name,), f"no list that is joined has the member {member!r}")
+        if file.quote in known and (taken := known & ADDED):
+            template = next(iter(steps.values())).template
+            raise TemplateError(
+                f"{template.path}: output.schema: {min(taken)!r} is added to every entry that has a quote"
+            )
 
     def _all(self, file: _File, kind: Kind) -> dict[str, Step]:
         for step in kind.steps:

@@ -124,18 +124,18 @@ def _again(spec: Spec, question: Question, call: Call, first: Call, problem: str
 def _judged(spec: Spec, question: Question, prompt: Prompt, reply: Reply, most: int) -> _Answer:
     """The answer in ``reply``, which may have ``most`` tokens.
 
-    An estimate's own replies have the asked length, whatever they are made of.
+    An estimate's own replies have the asked form and length, whatever they are made of.
     """
     cut = reply.finish == "length"
     text = prompt.answer(reply.text, cut=cut).strip()
     if not text:
         return _Answer()
     long = cut or spec.count(text) > most
+    held = bool(spec.run) or reply.stored
     if question.whole:
-        wrong = "it was cut" if long else prompt.wrong(text)
+        wrong = "it was cut" if long else prompt.wrong(text) if held else None
         return _Answer(text, cut, long, wrong, problem="" if long or not wrong else wrong, stored=reply.stored)
-    held = question.final and not long and (spec.run or reply.stored)
-    over = prompt.length.passed(text) if held and prompt.length else 0
+    over = prompt.length.passed(text) if prompt.length and question.final and held and not long else 0
     problem = _too_long(prompt.length, text, halved=long) if long or over else ""
     return _Answer(text, cut, long, None, over, problem, reply.stored)
 

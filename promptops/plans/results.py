@@ -111,6 +111,8 @@ class CorpusResult:
     text: str = ""
     documents: int = 0
     """How many documents it rests on."""
+    data: Any = None
+    """The lists of all documents united, where the chain unites lists in JSON."""
     citations: tuple[Citation, ...] = ()
     tree: tuple[Node, ...] = ()
     """How the documents' answers reached it; how each came about is in its own result."""

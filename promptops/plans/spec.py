@@ -125,6 +125,10 @@ class Spec:
     """Form the smallest groups that a reduce may have, which take the most calls; for the bound of an estimate."""
     join: Literal["text", "list"] = "text"
     """How the answers about the parts of a document become one, where no step reduces them."""
+    quote: str = "quote"
+    """The member of an entry that repeats the text, where lists in JSON are united."""
+    key: tuple[str, ...] = ()
+    """The members by which two entries are about the same; by default all but the quote."""
 
     def inputs(self, step: str) -> dict[str, Any]:
         """The settings as inputs of the template of ``step``."""

@@ -44,6 +44,14 @@ def wrong_schema(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
+def members(schema: object) -> frozenset[str]:
+    """Every member that a schema names, at any depth."""
+    if isinstance(schema, Mapping):
+        own = schema.get("properties")
+        return frozenset(own if isinstance(own, Mapping) else ()).union(*map(members, schema.values()))
+    return frozenset().union(*map(members, schema)) if isinstance(schema, list) else frozenset()
+
+
 def _wrong(value: Any, schema: Mapping[str, Any]) -> str | None:
     from jsonschema.exceptions import best_match
     from referencing.exceptions import Unresolvable

@@ -107,8 +107,11 @@ def test_the_document_is_the_last_thing_in_the_prompt() -> None:
 EVERY: dict[str, dict[str, Any]] = {
     "ask/answer": {"question": "언제 열렸나?", "reasoning": True, "selfcheck": True, "words": 40},
     "ask/map": {"question": "How did it vote?"},
-    "classify/batch": {"labels": ["good", "나쁨"], "examples": [{"input": "좋다", "output": "good"}]},
-    "classify/one": {"labels": ["good", "나쁨"], "reasoning": True},
+    "classify/one": {
+        "labels": ["good", "나쁨"],
+        "reasoning": True,
+        "examples": [{"input": "좋다", "output": "good"}],
+    },
     "conversation/compress": {"before": "They spoke of rivers."},
     "critique/check": {"answer": "It met in June."},
     "decompose/join": {"request": "Compare the votes."},
