@@ -21,7 +21,7 @@ from promptops.plans.spec import Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
-from promptops.prompts.shape import members, wrong_schema
+from promptops.prompts.shape import is_list, members, wrong_schema
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated
@@ -196,6 +196,8 @@ class _Reader:
         for step in file.steps:
             if step not in kind.steps:
                 raise self._error(("steps", step), f"{kind.name} has no such step (steps: {', '.join(kind.steps)})")
+            if kind.needs.get(step, step) not in file.steps:
+                raise self._error(("steps", step), f"it needs the step {kind.needs[step]!r} beside it")
         return {name: self._step(name, file.steps[name], kind) for name in kind.steps if name in file.steps}
 
     def _step(self, name: str, spec: _Step, kind: Kind) -> Step:
@@ -215,6 +217,9 @@ class _Reader:
                 )
         if template.head.output.json_schema and (wrong := wrong_schema(template.head.output.json_schema)):
             raise TemplateError(f"{template.path}: output.{wrong}")
+        if name in kind.lists and not is_list(template.head.output.json_schema, kind.lists[name]):
+            what = f"step {name!r} needs a template with a JSON schema that has a list {kind.lists[name]!r}"
+            raise TemplateError(f"{template.path}: {what}")
         if given[0] not in template.inputs:
             raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
         return Step(

@@ -121,7 +121,7 @@ class United:
         better = other.get(VERIFIED) and not joined.get(VERIFIED)
         if self._quote in other and (better or _blank(joined.get(self._quote))):
             joined[self._quote] = other[self._quote]
-        if VERIFIED in joined or VERIFIED in other:
+        if ADDED & (joined.keys() | other.keys()):
             joined[VERIFIED] = bool(joined.get(VERIFIED) or other.get(VERIFIED))
             places = [*joined.get(PLACES, ()), *other.get(PLACES, ())]
             joined[PLACES] = list({_form(place): place for place in places}.values())

@@ -15,6 +15,7 @@ from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.plans.review import PROBLEMS, Reviewed, reviewed
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
 from promptops.types import Chunk, Document, DocumentStatus, Source
@@ -124,11 +125,12 @@ class _Mapped:
             return summing.failure(self.document.source, outcomes, len(self.chunks), stopping)
         try:
             whole = yield from self._reduce(outcomes)
+            if whole is None:
+                return summing.failure(self.document.source, outcomes, len(self.chunks))
+            review = yield from reviewed(self.spec, self.document, whole, summing.answered(outcomes), self.room)
         except PromptopsError as failure:
             return summing.failure(self.document.source, outcomes, len(self.chunks), failure)
-        if whole is None:
-            return summing.failure(self.document.source, outcomes, len(self.chunks))
-        return self._summed_up(outcomes, whole)
+        return self._summed_up(outcomes, review)
 
     def _question(self, text: str) -> Question:
         partial = len(text) < len(self.document.text)
@@ -147,10 +149,18 @@ class _Mapped:
             yield from tree.abandon()
             raise
 
-    def _summed_up(self, outcomes: Sequence[Outcome], whole: Partial) -> DocumentResult:
-        tree, cut = summing.joined(whole.node, outcomes), whole.status == "truncated"
-        answer = {"text": whole.text, "tree": tree, "notes": whole.notes}
-        found = summing.result(self.document.source, outcomes, len(self.chunks), truncated=cut, **answer)
+    def _summed_up(self, outcomes: Sequence[Outcome], review: Reviewed) -> DocumentResult:
+        whole, source = review.answer, self.document.source
+        found = summing.result(
+            source,
+            outcomes,
+            len(self.chunks),
+            text=whole.text,
+            problems=review.problems,
+            notes=(*whole.notes, *review.notes),
+            tree=(*summing.joined(whole.node, outcomes), *review.beside),
+            truncated=whole.status == "truncated",
+        )
         reduced = len(summing.answered(outcomes)) > 1
         return _structured(found, self.spec.steps["reduce" if reduced else "map"])
 
@@ -173,7 +183,16 @@ def _least(spec: Spec) -> int:
 KIND = Kind(
     "map_reduce",
     folder,
-    {"map": ("text", "title", "format", "partial"), "reduce": ("texts", "title"), "corpus": ("texts",)},
+    {
+        "map": ("text", "title", "format", "partial"),
+        "reduce": ("texts", "title"),
+        "check": ("answer", "text"),
+        "revise": ("answer", "problems"),
+        "corpus": ("texts",),
+    },
     ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language", "corpus"),
     joining=("reduce", "corpus"),
+    optional=("check", "revise"),
+    needs={"revise": "check"},
+    lists={"check": PROBLEMS},
 )

@@ -90,6 +90,8 @@ class DocumentResult:
     """One node, or several where no step joins the parts."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    problems: tuple[Any, ...] | None = None
+    """What a check found wrong with the first answer; ``None`` where nothing was checked."""
     notes: tuple[str, ...] = ()
     """What a reader should know of an answer that is whole all the same, such as ``183 of 120 words``."""
     stopped: str | None = None

@@ -44,6 +44,12 @@ def wrong_schema(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
+def is_list(schema: Mapping[str, Any] | None, member: str) -> bool:
+    """Whether every answer to ``schema`` has a list under ``member``."""
+    own = {} if schema is None or member not in schema.get("required", ()) else schema.get("properties", {}).get(member)
+    return isinstance(own, Mapping) and own.get("type") == "array"
+
+
 def members(schema: object) -> frozenset[str]:
     """Every member that a schema names, at any depth."""
     if isinstance(schema, Mapping):

@@ -45,7 +45,7 @@ def fails(name: str, kind: type[UsageError] = ChainError) -> str:
 def test_the_stock_chain_is_complete() -> None:
     """Three steps with their templates, and the settings as they are documented."""
     chain = chains.load("summarize")
-    assert chains.names() == ["classify", "extract", "keywords", "shorten", "summarize", "translate"]
+    assert chains.names() == ["checked", "classify", "extract", "keywords", "shorten", "summarize", "translate"]
     assert {name: step.template.label for name, step in chain.steps.items()} == {
         "map": "summarize/map@1",
         "reduce": "summarize/reduce@1",
@@ -151,7 +151,7 @@ def test_a_bad_template_is_refused_in_its_own_file(file: Writing, tmp_path: Path
         ("summarise", "did you mean summarize?"),
         (
             "nothing-like-it",
-            "(chains: classify, extract, keywords, shorten, summarize, translate; or give a .yaml",
+            "(chains: checked, classify, extract, keywords, shorten, summarize, translate; or give a .yaml",
         ),
         ("../chains/summarize", "no chain is named"),
         ("", "no chain is named ''"),

@@ -129,8 +129,9 @@ def test_a_run_ends_within_the_estimates_bound(chain: str, ways: list[str], wind
     result = asyncio.run(run(planned, Client(backend, patience=Patience(attempts=1))))
     assert not estimated.unreadable
     assert len(backend.calls) <= estimated.most.calls
-    for call in backend.calls:
-        assert sum(COUNTER.count(one.content) for one in call.messages) + call.max_output_tokens <= window
+    given_ = [sum(COUNTER.count(one.content) for one in call.messages) for call in backend.calls]
+    assert all(size + call.max_output_tokens <= window for size, call in zip(given_, backend.calls, strict=True))
+    assert sum(given_) <= estimated.most.input_tokens
     ends = [0, *(span.end for span in result.documents[0].coverage)]
     assert [span.start for span in result.documents[0].coverage] == ends[:-1]
     assert ends[-1] == len(TEXT)
