@@ -17,7 +17,7 @@ ROOMS = [
     ["types", "testing"],
     ["errors"],
     ["resources", "yamlfile", "text", "tokens", "prices", "tools"],
-    ["documents", "counting", "chunking", "prompts", "extract", "local"],
+    ["documents", "counting", "chunking", "citing", "prompts", "extract", "local"],
     ["plans"],
     ["chains"],
     ["store", "budget", "ceilings", "admission"],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptops.extract.asking import Asked
     from promptops.types import Call, Counter, Finish, Price
 
-VERSION = 1
+VERSION = 2
 """Part of the identity, so that no store answers with what an older version chose: raise it when output changes."""
 
 _NO_JSON = (
@@ -43,13 +43,18 @@ class _LazyCounter:
     def loaded(self) -> bool:
         return self._counter is not None
 
-    def count(self, text: str) -> int:
-        """Tokens of ``text`` as plain text."""
+    @property
+    def vocabulary(self) -> Counter:
+        """The counter itself, for whoever wants the tokens and not only their number."""
         if self._counter is None:
             from promptops.tokens import counter
 
             self._counter = counter(tokenizer=_TOKENIZER)
-        return self._counter.count(text)
+        return self._counter
+
+    def count(self, text: str) -> int:
+        """Tokens of ``text`` as plain text."""
+        return self.vocabulary.count(text)
 
 
 class Extractive:
@@ -97,15 +102,18 @@ class _Summary:
     """One answer: what was asked, and the tokens it may take."""
 
     def __init__(self, asked: Asked, tokens: int, count: Callable[[str], int]) -> None:
-        self.asked, self.tokens, self.count = asked, tokens, count
+        from promptops.extract import Numbered, join
+
+        numbered = Numbered(asked) if asked.cites else None
+        self.asked = numbered.asked if numbered else asked
+        self.join = numbered.join if numbered else join
+        self.tokens, self.count = tokens, count
 
     def text(self) -> tuple[str, Finish]:
         """The answer, and whether it had to be cut inside a sentence to keep to the tokens."""
-        from promptops.extract import join
-
         ranking = self._ranking()
         limits = self._limits(ranking.candidates)
-        text = join(ranking.pick_within(limits)) if limits else None
+        text = self.join(ranking.pick_within(limits)) if limits else None
         if text is None or self.count(text) > self.tokens:
             text = self._within_tokens(ranking, limits)
         return (text, "stop") if text else self._cut(ranking)
@@ -132,12 +140,10 @@ class _Summary:
 
     def _within_tokens(self, ranking: Ranking, limits: Sequence[tuple[int, Sequence[int] | None]]) -> str:
         """Under the limit of tokens as well; the whole is counted, since sentences' own counts may add up to less."""
-        from promptops.extract import join
-
         costs = [self.count(" " + candidate.text) + 1 for candidate in ranking.candidates]
         room = self.tokens + 1
         while room > 0:
-            text = join(ranking.pick_within([*limits, (room, costs)]))
+            text = self.join(ranking.pick_within([*limits, (room, costs)]))
             over = self.count(text) - self.tokens
             if over <= 0:
                 return text

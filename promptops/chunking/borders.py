@@ -81,6 +81,7 @@ class Borders:
 def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: bool = False) -> Borders:
     """The borders of ``text``; ``fenced`` says that it begins inside a code fence."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    counter = getattr(counter, "vocabulary", counter)  # of one that loads its own when it is first needed
     found = _by_tokens(text, points, counter, style) if isinstance(counter, Vocabulary) else None
     if found is None:
         found = _by_pieces(text, points, counter, style)

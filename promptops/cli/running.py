@@ -27,6 +27,7 @@ from promptops.prices import FREE
 from promptops.report import jsonable
 from promptops.report.encoding import printable
 from promptops.report.folder import INDEX, Folder
+from promptops.report.sources import with_sources
 from promptops.report.words import dollars, duration, packed, plain, plural, spent
 from promptops.types import Tags, Totals
 
@@ -222,11 +223,11 @@ class _Text:
     def add(self, result: DocumentResult) -> None:
         if result.text:
             heading = "" if self._alone else f"## {printable(result.source)}\n\n"
-            print(self._shown(f"{heading}{result.text}\n"), flush=True)
+            print(self._shown(f"{heading}{with_sources(result)}\n"), flush=True)
 
     def end(self, result: Result) -> None:
         if result.corpus is not None and result.corpus.text:
-            print(self._shown(f"# Overview\n\n{result.corpus.text}"), flush=True)
+            print(self._shown(f"# Overview\n\n{with_sources(result.corpus)}"), flush=True)
 
 
 def _conclude(result: Result, out: Path | None) -> None:

@@ -4,7 +4,8 @@ NumPy is imported with this room, so import it only where it is used.
 """
 
 from promptops.extract.candidates import Candidate
+from promptops.extract.cited import Numbered
 from promptops.extract.joining import join
 from promptops.extract.summary import Ranking, rank, summarize
 
-__all__ = ["Candidate", "Ranking", "join", "rank", "summarize"]
+__all__ = ["Candidate", "Numbered", "Ranking", "join", "rank", "summarize"]

@@ -15,6 +15,7 @@ _OPEN = re.compile(
     r"^<(?P<name>(?:document|title)(?:-\d+)?)(?P<attributes>(?:[ \t]+[\w-]+=\"[^\"\n]*\")*)[ \t]*>[ \t]*$", re.MULTILINE
 )
 _ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"\n]*)\"")
+_CITE = re.compile(r"^Cite: [^\n]*? (before|after) ", re.MULTILINE)
 _FOCUS = re.compile(r"^[ \t]*(?:focus|초점)[ \t]*[:：][ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILINE)
 
 _NUMBERS = {
@@ -50,6 +51,8 @@ class Asked:
     words: int | None = None
     characters: int | None = None
     sentences: int | None = None
+    cites: str = ""
+    """``before`` where numbers stand before the passages of the documents, ``after`` where behind their sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,14 @@ def read_prompt(messages: Sequence[Message]) -> Asked:
     titles = [fence.text for fence in fences if fence.name.startswith("title")]
     titles += [fence.attributes["title"] for fence in documents if "title" in fence.attributes and len(documents) == 1]
     focus = _FOCUS.search(around)
+    cites = _CITE.search(around)
     lengths = {unit: _length(pattern, _FOCUS.sub("", around)) for unit, pattern in _LENGTHS.items()}
     return Asked(
         tuple(fence.text for fence in documents) or ((messages[last].content if messages else ""),),
         title=titles[0].strip() if titles else "",
         format=next((fence.attributes["format"] for fence in documents if "format" in fence.attributes), ""),
         focus=focus[1].strip() if focus else "",
+        cites=cites[1] if cites else "",
         **lengths,
     )
 

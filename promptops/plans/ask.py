@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promptops.chunking import split
+from promptops.citing import checked, unmarked
 from promptops.errors import (
     AccessError,
     BudgetError,
@@ -17,6 +18,7 @@ from promptops.errors import (
     UsageError,
 )
 from promptops.plans.again import longest, noted
+from promptops.plans.citations import Places, kept
 from promptops.plans.plan import Plan
 from promptops.plans.results import Node
 from promptops.plans.spec import TAKES, Question, Spec
@@ -49,6 +51,8 @@ class Partial:
     end: int = 0
     """What it is about, as in its question."""
     node: Node | None = None
+    places: Places = field(default_factory=dict)
+    """What the marks in its text stand for."""
     notes: tuple[str, ...] = ()
     """Its length and the one that was asked for where it does not keep to that: ``183 of 120 words``."""
 
@@ -110,7 +114,17 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     about = (question.step, question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)
     notes = (f"{best.over:,} of {prompt.length}",) if best.over else ()
-    return replace(usable, stored=best.stored, start=question.start, end=question.end, node=node, notes=notes)
+    places = kept(usable.text, question.places or {})
+    start, end = question.start, question.end
+    return replace(usable, stored=best.stored, start=start, end=end, node=node, places=places, notes=notes)
+
+
+def _with_marks(text: str, question: Question) -> str:
+    """The answer with its marks in one form, where the chain cites."""
+    if question.places is None:
+        return text
+    given = question.inputs.get("texts") or [question.inputs.get("text", "")]
+    return checked(text, question.places, given)
 
 
 def _again(spec: Spec, question: Question, call: Call, first: Call, problem: str) -> Call:
@@ -127,7 +141,7 @@ def _judged(spec: Spec, question: Question, prompt: Prompt, reply: Reply, most: 
     An estimate's own replies have the asked form and length, whatever they are made of.
     """
     cut = reply.finish == "length"
-    text = prompt.answer(reply.text, cut=cut).strip()
+    text = _with_marks(prompt.answer(reply.text, cut=cut).strip(), question)
     if not text:
         return _Answer()
     long = cut or spec.count(text) > most
@@ -135,8 +149,9 @@ def _judged(spec: Spec, question: Question, prompt: Prompt, reply: Reply, most: 
     if question.whole:
         wrong = "it was cut" if long else prompt.wrong(text) if held else None
         return _Answer(text, cut, long, wrong, problem="" if long or not wrong else wrong, stored=reply.stored)
-    over = prompt.length.passed(text) if prompt.length and question.final and held and not long else 0
-    problem = _too_long(prompt.length, text, halved=long) if long or over else ""
+    said = text if question.places is None else unmarked(text)[0]
+    over = prompt.length.passed(said) if prompt.length and question.final and held and not long else 0
+    problem = _too_long(prompt.length, said, halved=long) if long or over else ""
     return _Answer(text, cut, long, None, over, problem, reply.stored)
 
 

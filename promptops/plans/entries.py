@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from promptops.citing import locate
 from promptops.prompts.choices import folded
-from promptops.text.quotes import find
 
 PLACES, VERIFIED = "places", "verified"
 ADDED = frozenset({PLACES, VERIFIED})
@@ -140,7 +140,7 @@ def verified(value: Any, text: str, place: Callable[[int, int], Mapping[str, Any
     """``value`` with every entry that quotes ``text`` held against it.
 
     Such an entry gets ``verified``, whether its quote stands in the text word for word, and ``places``: what ``place``
-    makes of the characters in ``text`` where it does. Only blanks may differ.
+    makes of the characters in ``text`` where it does.
     """
     if isinstance(value, list):
         return [verified(one, text, place, quote) for one in value]
@@ -149,8 +149,8 @@ def verified(value: Any, text: str, place: Callable[[int, int], Mapping[str, Any
     inner = {name: verified(one, text, place, quote) for name, one in value.items()}
     if not isinstance(value.get(quote), str):
         return inner
-    found = find(value[quote], text)
-    return {**inner, VERIFIED: found is not None, PLACES: [] if found is None else [dict(place(*found))]}
+    found = locate(value[quote], text)
+    return {**inner, VERIFIED: found is not None, PLACES: [dict(place(found.start, found.end))] if found else []}
 
 
 def _blank(value: Any) -> bool:

@@ -73,8 +73,8 @@ class Outcome:
         return Node("map", 0, span.start, span.end, span.status, reason=span.reason)
 
 
-def answered(spec: Spec, part: Part, question: Callable[[str], Question]) -> Plan[list[Outcome]]:
-    """What became of ``part``, or of its halves; ``question`` makes what to ask of a text."""
+def answered(spec: Spec, part: Part, question: Callable[[Part], Question]) -> Plan[list[Outcome]]:
+    """What became of ``part``, or of its halves; ``question`` makes what to ask of a part."""
     whole = yield from _outcome(spec, part, question, range(TAKES))
     if not _to_be_divided(spec, whole.result):
         return [whole]
@@ -112,11 +112,11 @@ def halved(part: Part, counter: Counter) -> list[Part]:
     return [Part(part.start, middle, part.text[: before + cut]), Part(middle, part.end, own[cut:])]
 
 
-def _outcome(spec: Spec, part: Part, question: Callable[[str], Question], takes: Sequence[int]) -> Plan[Outcome]:
+def _outcome(spec: Spec, part: Part, question: Callable[[Part], Question], takes: Sequence[int]) -> Plan[Outcome]:
     if not says_something(part.text):
         return Outcome(part, None)
     try:
-        partial = yield from ask(spec, replace(question(part.text), start=part.start, end=part.end), takes)
+        partial = yield from ask(spec, replace(question(part), start=part.start, end=part.end), takes)
     except PromptopsError as failure:
         return Outcome(part, failure)
     return Outcome(part, replace(partial, mark=mark(part.text)))

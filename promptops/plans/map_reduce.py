@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promptops.chunking import cores
 from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import Partial
+from promptops.plans.citations import Places, of_part, resolved
 from promptops.plans.halves import Outcome, Part, answered, mark
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.reading import fitting, in_order, opened, parts
-from promptops.plans.results import CorpusResult, DocumentResult
+from promptops.plans.results import Citation, CorpusResult, DocumentResult
 from promptops.plans.review import PROBLEMS, Reviewed, reviewed
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
@@ -53,7 +54,15 @@ class _Corpus:
         if self._missing or self._failure:
             return
         tokens = self._spec.count(result.text)
-        whole = Partial(result.text, tokens, answered.ratio, mark=answered.mark, start=number, end=number + 1)
+        whole = Partial(
+            result.text,
+            tokens,
+            answered.ratio,
+            mark=answered.mark,
+            start=number,
+            end=number + 1,
+            places=answered.places,
+        )
         try:
             yield from self._tree.add(whole)
         except PromptopsError as failure:
@@ -76,17 +85,19 @@ class _Corpus:
         if whole is None:
             return None
         status: DocumentStatus = "truncated" if whole.status == "truncated" else "ok"
+        text, citations, _ = _cited(whole, self._spec)
         tree = summing.joined(whole.node, ())
-        return CorpusResult(status, whole.text, self._texts, tree=tree, notes=whole.notes)
+        return CorpusResult(status, text, self._texts, citations=citations, tree=tree, notes=whole.notes)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A document's result, and what the folder's tree needs of it: its tokens per word, and its text's mark."""
+    """A document's result, and what the folder's tree needs of it: its tokens per word, its mark, its places."""
 
     result: DocumentResult
     ratio: float = 1.0
     mark: int = 0
+    places: Places = field(default_factory=dict)
 
 
 def document(source: Source, spec: Spec) -> Plan[Answered]:
@@ -95,14 +106,15 @@ def document(source: Source, spec: Spec) -> Plan[Answered]:
     if isinstance(read, DocumentResult):
         return Answered(read)
     title, room = fitting(read, spec, _least(spec))
-    budget = min(spec.chunk_tokens("map"), room - room // 4)
+    budget = min(spec.chunk_tokens("map"), _room_for_text(room, spec))
     chunks = yield from parts(
         source, read, spec.models["map"].counter, budget, min(spec.overlap_tokens("map"), budget // 2)
     )
     if isinstance(chunks, DocumentResult):
         return Answered(chunks)
     mapped = _Mapped(read, spec, title, room, spec.ratio(read.text), chunks)
-    return Answered((yield from mapped.result()), mapped.ratio, mark(read.text))
+    result, places = yield from mapped.result()
+    return Answered(result, mapped.ratio, mark(read.text), places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +128,37 @@ class _Mapped:
     ratio: float
     chunks: list[Chunk]
 
-    def result(self) -> Plan[DocumentResult]:
-        """All chunks side by side, then their tree."""
+    def result(self) -> Plan[tuple[DocumentResult, Places]]:
+        """All chunks side by side, then their tree; and what the marks in the answer stand for."""
         own = (Part(*core, chunk.text) for core, chunk in zip(cores(self.chunks), self.chunks, strict=True))
         found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in own]
         outcomes = [outcome for part in found for outcome in part]
         if stopping := summing.stopping(outcomes):
-            return summing.failure(self.document.source, outcomes, len(self.chunks), stopping)
+            return self._failed(outcomes, stopping)
         try:
             whole = yield from self._reduce(outcomes)
             if whole is None:
-                return summing.failure(self.document.source, outcomes, len(self.chunks))
+                return self._failed(outcomes)
             review = yield from reviewed(self.spec, self.document, whole, summing.answered(outcomes), self.room)
         except PromptopsError as failure:
-            return summing.failure(self.document.source, outcomes, len(self.chunks), failure)
+            return self._failed(outcomes, failure)
         return self._summed_up(outcomes, review)
 
-    def _question(self, text: str) -> Question:
-        partial = len(text) < len(self.document.text)
-        inputs = {"text": text, "title": self.title, "format": self.document.format, "partial": partial}
-        whole = self.spec.steps["map"].template.checked
-        return Question("map", inputs, self.document.source, self.room, self.ratio, whole=whole, final=not partial)
+    def _failed(self, outcomes: Sequence[Outcome], why: PromptopsError | None = None) -> tuple[DocumentResult, Places]:
+        return summing.failure(self.document.source, outcomes, len(self.chunks), why), {}
+
+    def _question(self, part: Part) -> Question:
+        marked = of_part(part.text, self.document.source, part.end - len(part.text)) if self.spec.cites else None
+        partial = len(part.text) < len(self.document.text)
+        inputs = {
+            "text": marked.texts[0] if marked else part.text,
+            "title": self.title,
+            "format": self.document.format,
+            "partial": partial,
+        }
+        about = (self.document.source, self.room, self.ratio)
+        whole, places = self.spec.steps["map"].template.checked, marked.places if marked else None
+        return Question("map", inputs, *about, whole=whole, final=not partial, places=places)
 
     def _reduce(self, outcomes: Iterable[Outcome]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
@@ -149,20 +171,30 @@ class _Mapped:
             yield from tree.abandon()
             raise
 
-    def _summed_up(self, outcomes: Sequence[Outcome], review: Reviewed) -> DocumentResult:
-        whole, source = review.answer, self.document.source
+    def _summed_up(self, outcomes: Sequence[Outcome], review: Reviewed) -> tuple[DocumentResult, Places]:
+        whole = review.answer
+        text, citations, places = _cited(whole, self.spec)
         found = summing.result(
-            source,
+            self.document.source,
             outcomes,
             len(self.chunks),
-            text=whole.text,
+            truncated=whole.status == "truncated",
+            text=text,
+            citations=citations,
             problems=review.problems,
             notes=(*whole.notes, *review.notes),
             tree=(*summing.joined(whole.node, outcomes), *review.beside),
-            truncated=whole.status == "truncated",
         )
         reduced = len(summing.answered(outcomes)) > 1
-        return _structured(found, self.spec.steps["reduce" if reduced else "map"])
+        return _structured(found, self.spec.steps["reduce" if reduced else "map"]), places
+
+
+def _cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
+    """An answer, what its sentences rest on, and what its marks stand for."""
+    if not spec.cites:
+        return whole.text, (), {}
+    marked, citations = resolved(whole.text, whole.places)
+    return marked.texts[0], citations, marked.places
 
 
 def _structured(answered: DocumentResult, last: Step) -> DocumentResult:
@@ -173,6 +205,12 @@ def _structured(answered: DocumentResult, last: Step) -> DocumentResult:
         return replace(answered, data=json.loads(answered.text))
     except ValueError as failure:
         return replace(answered, status="failed", error=f"the answer to {last.template.label} is no JSON: {failure}")
+
+
+def _room_for_text(room: int, spec: Spec) -> int:
+    """The tokens that a part may have: what the reply leaves, and the marks of its passages."""
+    left = room - room // 4
+    return left * 4 // 7 if spec.cites else left
 
 
 def _least(spec: Spec) -> int:

@@ -77,9 +77,10 @@ def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
         return chunks
     ratio = spec.ratio(read.text)
 
-    def question(text: str) -> Question:
-        inputs = {"text": text, "title": title, "format": read.format, "partial": len(text) < len(read.text)}
-        like = counter.count(text) if spec.alike("map") else None
+    def question(part: Part) -> Question:
+        partial = len(part.text) < len(read.text)
+        inputs = {"text": part.text, "title": title, "format": read.format, "partial": partial}
+        like = counter.count(part.text) if spec.alike("map") else None
         return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"), final=True)
 
     own = (Part(chunk.start, chunk.end, chunk.text) for chunk in chunks)

@@ -46,6 +46,8 @@ class Citation:
     end: int
     places: tuple[Place, ...] = ()
     flag: Flag | None = None
+    numbers: tuple[int, ...] = ()
+    """The numbers in brackets by which the sentence names its places, in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from promptops.citing import unmarked
 from promptops.errors import PromptopsError
 from promptops.plans.ask import STOPPING, Partial, ask
 from promptops.plans.filling import filler
@@ -91,10 +92,12 @@ def _raise_where_stopped(failure: PromptopsError) -> None:
 def _question(
     spec: Spec, step: str, document: Document, whole: Partial, room: int, above: int, **inputs: str
 ) -> Question:
+    cited = spec.cites and step == REVISE
+    answer = whole.text if cited or not spec.cites else unmarked(whole.text)[0]
     level = (whole.node.level if whole.node is not None else 0) + above
     return Question(
         step,
-        {"answer": whole.text, **inputs},
+        {"answer": answer, **inputs},
         document.source,
         room,
         whole.ratio,
@@ -103,6 +106,7 @@ def _question(
         final=step == REVISE,
         start=0,
         end=len(document.text),
+        places=whole.places if cited else None,
     )
 
 

@@ -31,6 +31,7 @@ class Settings(BaseModel):
     focus: str = ""
     language: str = ""
     corpus: bool = True
+    cite: bool = False
     glossary: _Words | None = None
     labels: _Words | None = None
     most: Annotated[int, Field(ge=1, le=1_000)] | None = None

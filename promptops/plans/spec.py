@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Literal
 
+from promptops.citing import widened
 from promptops.errors import WindowError
+from promptops.plans.results import Place
 from promptops.plans.settings import Settings
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
@@ -27,6 +29,8 @@ _OTHER_LANGUAGE = 4.0
 _HEADROOM = 1.4
 """How far over its asked words a reply may go before it is cut."""
 _LEAST_HEADROOM = 16
+_WITH_MARKS = 1.4
+"""How much longer an answer is for the marks behind its sentences."""
 _RATIO_STEP = 0.5
 _BORDER = 8
 """Tokens that may come into being where instructions and text meet."""
@@ -108,6 +112,8 @@ class Question:
     start: int = 0
     end: int = 0
     """The characters of the document that it is about; of the folder, the numbers of the documents."""
+    places: Mapping[int, Place] | None = None
+    """What the marks in its texts stand for; ``None`` where the chain does not cite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +154,14 @@ class Spec:
         own = self.steps[step].overlap_tokens
         return self.settings.overlap_tokens if own is None else own
 
+    @property
+    def cites(self) -> bool:
+        """Whether answers have marks that name what they rest on."""
+        return self.settings.cite
+
     def count(self, text: str) -> int:
-        """Tokens of ``text`` by that model of the chain which takes most of them for it."""
+        """Tokens of ``text`` by that model of the chain which takes most of them for it, with marks at their widest."""
+        text = widened(text) if self.cites else text
         counters = {model.counter.name: model.counter for model in self.models.values()}
         return max(counter.count(text) for counter in counters.values())
 
@@ -199,9 +211,14 @@ class Spec:
         least = _OTHER_LANGUAGE if self.settings.language else 1.0
         return min(max(ceil(measured / _RATIO_STEP) * _RATIO_STEP, least), _LONGEST_WORD)
 
+    @property
+    def _marks(self) -> float:
+        """How much longer marks make an answer."""
+        return _WITH_MARKS if self.cites else 1.0
+
     def limit(self, step: str, room: int, ratio: float, take: int) -> int:
         """The most tokens that a reply may have, at ``ratio`` tokens per word."""
-        asked = ceil(self.words(step) * ratio * _HEADROOM) + _LEAST_HEADROOM
+        asked = ceil(self.words(step) * ratio * _HEADROOM * self._marks) + _LEAST_HEADROOM
         return min(asked, max(room // 8, 1)) * min(take + 1, TAKES)
 
     def prompt(self, question: Question) -> Prompt:
@@ -217,7 +234,9 @@ class Spec:
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
-            expected_output_tokens=min(question.like or ceil(self.words(question.step) * question.ratio), limit),
+            expected_output_tokens=min(
+                question.like or ceil(self.words(question.step) * question.ratio * self._marks), limit
+            ),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
         )

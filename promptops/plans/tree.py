@@ -24,6 +24,7 @@ from typing import Any
 
 from promptops.errors import PromptopsError
 from promptops.plans.ask import Partial, ask
+from promptops.plans.citations import of_group
 from promptops.plans.plan import Plan, Start, Started
 from promptops.plans.spec import Question, Spec
 from promptops.prompts.fence import fence
@@ -154,9 +155,10 @@ class Tree:
             yield from self.add(partial, height + 1)
 
     def _reduce(self, group: list[Partial], height: int, *, last: bool) -> Plan[Partial]:
+        marked = of_group((partial.text, partial.places) for partial in group) if self._spec.cites else None
         question = Question(
             self._step,
-            {**self._inputs, "texts": [partial.text for partial in group]},
+            {**self._inputs, "texts": marked.texts if marked else [partial.text for partial in group]},
             self._document,
             self._room,
             max(partial.ratio for partial in group),
@@ -165,6 +167,7 @@ class Tree:
             final=last,
             start=group[0].start,
             end=group[-1].end,
+            places=marked.places if marked else None,
         )
         result = yield from ask(self._spec, question)
         cut = any(partial.status == "truncated" for partial in (result, *group))

@@ -18,6 +18,7 @@ from promptops.errors import UsageError
 from promptops.plans.results import DocumentResult
 from promptops.report.encoding import dumps, printable
 from promptops.report.jsonable import document
+from promptops.report.sources import with_sources
 from promptops.report.words import plain, share, spent
 
 INDEX = "index.md"
@@ -51,7 +52,7 @@ class Folder:
             self._lines.flush()
             if result.text:
                 name = self._name(label)
-                self._write(name, _front_matter(result, self._model) + result.text + "\n")
+                self._write(name, _front_matter(result, self._model) + with_sources(result) + "\n")
                 self._index.write(f"- [{_escaped(label)}](<{_target(name)}>)\n")
             else:
                 self._index.write(f"- {_escaped(label)}: {result.status}, {plain(result.error or 'no answer')}\n")
@@ -62,7 +63,7 @@ class Folder:
         """Write the overview, and give index and lines their names."""
         try:
             if result.corpus is not None and result.corpus.text:
-                self._index.write(f"\n# Overview\n\n{result.corpus.text}\n")
+                self._index.write(f"\n# Overview\n\n{with_sources(result.corpus)}\n")
             self._index.write(f"\n---\n{result.model}: {spent(result.usage)}\n")
             for file, name in ((self._lines, LINES), (self._index, INDEX)):
                 file.close()

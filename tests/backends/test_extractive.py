@@ -38,7 +38,7 @@ def ask(text: str, wish: str = "", tokens: int = 1000, parts: tuple[str, ...] = 
 def test_it_is_a_backend_without_cost() -> None:
     """It says what it is, and its price is zero, which is not unknown."""
     backend: Backend = BACKEND
-    assert (backend.name, backend.identity, backend.window) == ("extractive", "extractive/1", 1_000_000)
+    assert (backend.name, backend.identity, backend.window) == ("extractive", "extractive/2", 1_000_000)
     assert backend.price is not None
     assert backend.price.cost(ask(ENGLISH).usage) == Decimal(0)
 
@@ -160,3 +160,13 @@ def test_importing_it_is_cheap() -> None:
         "sys.exit(bool({'numpy', 'splintr'} & {*sys.modules}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_its_documents_are_cut_as_those_of_other_models_are() -> None:
+    """By the vocabulary itself, though that is loaded only when it is needed."""
+    from promptops.chunking import split
+    from promptops.tokens import counter
+
+    text = "\n\n".join(f"강 {line}번은 밤새 불어났다. Meadow {line} was under water by six." for line in range(60))
+    own = split(text, 131, Extractive().counter)
+    assert own == split(text, 131, counter(tokenizer="o200k_base"))

@@ -216,7 +216,7 @@ def test_an_extraction_says_where_each_entry_stands() -> None:
         assert [items["?"]["verified"], items["?"]["places"]] == [False, []]
         for value, item in items.items():
             for place in item["places"]:
-                assert (source.text or "")[place["start"] : place["end"]] == value
+                assert (source.text or "")[place["start"] : place["end"]] == value.rstrip(".")
                 assert place["source"] == source.name
     assert result.corpus is not None
     merged = {item["value"]: item for item in result.corpus.data["items"]}

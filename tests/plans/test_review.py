@@ -136,3 +136,15 @@ def test_a_reviewed_run_ends_within_the_estimates_bound(ways: list[str], window:
         given_ += prompt
         assert prompt + call.max_output_tokens <= window
     assert given_ <= most.input_tokens
+
+
+def test_a_revision_keeps_the_marks_of_what_it_rests_on() -> None:
+    """The check sees the answer without them, and each sentence of the new answer leads to its place."""
+    said = {"check": json.dumps({"problems": [PROBLEM]}), "revise": "It met on 3 May. [1] It voted 7 to 2. [2]"}
+    backend = Scripted(answer=lambda call: said.get(call.tags.step, "It met in June. [1]"), counter=COUNTER)
+    document = po.run("checked", [Source("a", text=TEXT)], po.connect(backend), cite=True).documents[0]
+    assert "It met in June.\n</answer>" in backend.calls[1].messages[-1].content
+    assert "It met in June. [1]" in backend.calls[2].messages[-1].content
+    first = document.citations[0]
+    assert document.text[first.start : first.end].startswith("It met on 3 May.")
+    assert first.places[0].text.startswith("The council met on 3 May.")
