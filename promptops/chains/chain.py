@@ -116,13 +116,15 @@ class Chain:
         return self.kind.folder(sources, spec)
 
 
-def load(name: str) -> Chain:
+def load(name: str, templates: Iterable[Path] = ()) -> Chain:
     """The stock chain ``name``, or the one in the YAML file ``name``.
 
-    A file of yours finds its templates in its own folder, in a ``templates`` folder beside it, and then in the library.
+    Its templates are found in the folders ``templates``, then in the folder of a file of yours, in a ``templates``
+    folder beside it, and then in the library.
     Raises ``NotFoundError`` where there is no such chain, ``ChainError`` or ``TemplateError`` where it is not valid.
     """
-    path, folders = _path(name)
+    path, beside = _path(name)
+    folders = (*templates, *beside)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:

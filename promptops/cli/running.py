@@ -48,6 +48,7 @@ class Asked:
     json: bool
     min_coverage: float = 0.0
     models: dict[str, Any] = field(default_factory=dict)
+    templates: list[str] | None = None
 
 
 def run(asked: Asked) -> int:
@@ -73,7 +74,8 @@ def watch(asked: Asked) -> int:
 
 
 def _once(asked: Asked, client: Client) -> int:
-    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings, asked.models))
+    given = (asked.settings, asked.models, asked.templates)
+    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, *given))
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
@@ -174,6 +176,8 @@ def _hand_on(result: DocumentResult, sinks: list[Sink], observer: progress.Plain
     with observer.aside():
         for sink in sinks:
             sink.add(result)
+        for said in result.notes:
+            note(f"{printable(result.source)}: {plain(said)}")
 
 
 class _Json:
@@ -240,8 +244,9 @@ def _conclude(result: Result, out: Path | None) -> None:
         note(f"written to {out / INDEX}")
     if result.reason and (result.stopped or "--min-coverage" in result.reason):
         note(result.reason)
-    if result.corpus is not None and result.corpus.error:
-        note(f"overview: {result.corpus.error}")
+    if result.corpus is not None:
+        for said in (*filter(None, [result.corpus.error]), *result.corpus.notes):
+            note(f"overview: {said}")
     if result.status == "incomplete" or result.stopped:
         note("to go on, paying nothing twice: ", command())
 
