@@ -28,6 +28,7 @@ from promptops.drivers.job import Job
 from promptops.drivers.result import Result
 from promptops.errors import NotFoundError, PriceError, UsageError
 from promptops.prompts import Library
+from promptops.prompts.files import Folders, folders
 from promptops.prompts.template import Template
 from promptops.store import Database
 from promptops.types import Backend, Source
@@ -97,13 +98,16 @@ def job(
     model: Backend,
     settings: dict[str, Any],
     models: Mapping[str, str | Backend] | None = None,
+    templates: Folders = (),
 ) -> Job:
     """One chain over some documents by one backend, and by those that ``models`` or the chain name for single steps.
+
+    Templates in the folders ``templates`` win over those of the library.
 
     Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where a model's window is unknown,
     ``UsageError`` where it is an embedding model.
     """
-    loaded = chains.load(chain)
+    loaded = chains.load(chain, folders(templates))
     loaded.settings.updated(settings)
     planned = Job(loaded, _sources(paths), model, settings, _others(loaded, model, models or {}))
     planned.models()
@@ -144,8 +148,8 @@ def plan(
 
     With ``store``, replies that it holds cost nothing, unless they are older than ``max_age``. Further ``options`` are
     ``tokenizer``, ``window``, ``base_url``, ``reasoning_tokens``, ``estimate_tokens``, ``batch`` (at the batch price),
-    ``models`` (by step, for steps with a model of their own) and the chain's settings. Raises what ``run`` raises
-    before it sends.
+    ``models`` (by step, for steps with a model of their own), ``templates`` (folders of yours) and the chain's
+    settings. Raises what ``run`` raises before it sends.
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
@@ -173,11 +177,12 @@ def diff(
 
 def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
     """The job of ``options`` that say something of the model, and of settings."""
-    batch, models = options.pop("batch", False), options.pop("models", None)
+    batch, models, mine = options.pop("batch", False), options.pop("models", None), options.pop("templates", ())
     known = {name: value for name, value in options.items() if name in _SAID_OF_A_MODEL}
     settings = {name: value for name, value in options.items() if name not in _SAID_OF_A_MODEL}
     chosen = _chosen(model, Options(**known))
-    return job(chain, paths, Batched(with_batches(chosen), Database()) if batch else chosen, settings, models)
+    backend = Batched(with_batches(chosen), Database()) if batch else chosen
+    return job(chain, paths, backend, settings, models, mine)
 
 
 async def arun(
@@ -186,20 +191,23 @@ async def arun(
     client: Client | str = "extractive",
     *,
     models: Mapping[str, str | Backend] | None = None,
+    templates: Folders = (),
     min_coverage: float = 0.0,
     **settings: Any,
 ) -> Result:
     """Run ``chain`` over files, folders or ``Source`` texts; settings by name (``words=80``).
 
-    ``models`` names, by step, models of their own for single steps; they share the client's store and budget. What goes
-    wrong with one document is in its result. The run has failed where its answers rest on less than the share
-    ``min_coverage`` (0 to 1) of the characters. Raises ``UsageError`` before anything is sent.
+    ``models`` names, by step, models of their own for single steps; they share the client's store and budget.
+    ``templates`` are folders of yours, whose templates win over the library's of the same name. What goes wrong with
+    one document is in its result. The run has failed where its answers rest on less than the share ``min_coverage`` (0
+    to 1) of the characters. Raises ``UsageError`` before anything is sent.
     """
     if isinstance(client, str):
         with connect(client) as connected:
-            return await arun(chain, paths, connected, models=models, min_coverage=min_coverage, **settings)
+            given = {"models": models, "templates": templates, "min_coverage": min_coverage, **settings}
+            return await arun(chain, paths, connected, **given)
     async with client.in_use():
-        planned = job(chain, paths, client.backend, settings, models)
+        planned = job(chain, paths, client.backend, settings, models, templates)
         return await running.run(planned, client, min_coverage=min_coverage)
 
 
@@ -209,11 +217,13 @@ def run(
     client: Client | str = "extractive",
     *,
     models: Mapping[str, str | Backend] | None = None,
+    templates: Folders = (),
     min_coverage: float = 0.0,
     **settings: Any,
 ) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
-    return _blocking(arun(chain, paths, client, models=models, min_coverage=min_coverage, **settings))
+    given = {"models": models, "templates": templates, "min_coverage": min_coverage, **settings}
+    return _blocking(arun(chain, paths, client, **given))
 
 
 def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
 from promptops.plans import map_reduce, mapping, rerank
+from promptops.plans.entries import ADDED
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
@@ -20,6 +21,7 @@ from promptops.plans.spec import Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
+from promptops.prompts.shape import is_list, members, wrong_schema
 from promptops.resources import library
 from promptops.types import Sampling, Source
 from promptops.yamlfile import line_of, validated
@@ -61,6 +63,8 @@ class _File(BaseModel):
     description: str = ""
     plan: str
     join: Literal["text", "list"] = "text"
+    quote: str = "quote"
+    key: tuple[str, ...] = ()
     settings: Settings = Settings()
     steps: dict[str, _Step]
 
@@ -75,6 +79,8 @@ class Chain:
     settings: Settings
     steps: Mapping[str, Step]
     join: Literal["text", "list"] = "text"
+    quote: str = "quote"
+    key: tuple[str, ...] = ()
 
     @property
     def known(self) -> list[str]:
@@ -105,17 +111,20 @@ class Chain:
 
         Raises ``UsageError`` for a setting that is unknown or wrong.
         """
-        spec = Spec(run, self.name, self.steps, self.updated(settings), models, ahead, cautious, self.join)
+        how = (self.join, self.quote, self.key)
+        spec = Spec(run, self.name, self.steps, self.updated(settings), models, ahead, cautious, *how)
         return self.kind.folder(sources, spec)
 
 
-def load(name: str) -> Chain:
+def load(name: str, templates: Iterable[Path] = ()) -> Chain:
     """The stock chain ``name``, or the one in the YAML file ``name``.
 
-    A file of yours finds its templates in its own folder, in a ``templates`` folder beside it, and then in the library.
+    Its templates are found in the folders ``templates``, then in the folder of a file of yours, in a ``templates``
+    folder beside it, and then in the library.
     Raises ``NotFoundError`` where there is no such chain, ``ChainError`` or ``TemplateError`` where it is not valid.
     """
-    path, folders = _path(name)
+    path, beside = _path(name)
+    folders = (*templates, *beside)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
@@ -164,7 +173,23 @@ class _Reader:
         kind = KINDS[file.plan]
         if "join" in file.model_fields_set and not kind.joins:
             raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
-        return Chain(file.name, file.description, kind, file.settings, self._all(file, kind), file.join)
+        steps = self._all(file, kind)
+        self._check_entries(file, kind, steps)
+        return Chain(file.name, file.description, kind, file.settings, steps, file.join, file.quote, file.key)
+
+    def _check_entries(self, file: _File, kind: Kind, steps: Mapping[str, Step]) -> None:
+        """Refuse members of entries that the templates do not ask for, or that are added to them."""
+        schemas = [step.template.head.output.json_schema for step in steps.values()]
+        known = members(schemas) if kind.joins and file.join == "list" else frozenset[str]()
+        for name in ("quote", "key"):
+            for member in file.key if name == "key" else (file.quote,):
+                if name in file.model_fields_set and member not in known:
+                    raise self._error((name,), f"no list that is joined has the member {member!r}")
+        if file.quote in known and (taken := known & ADDED):
+            template = next(iter(steps.values())).template
+            raise TemplateError(
+                f"{template.path}: output.schema: {min(taken)!r} is added to every entry that has a quote"
+            )
 
     def _all(self, file: _File, kind: Kind) -> dict[str, Step]:
         for step in kind.steps:
@@ -173,6 +198,8 @@ class _Reader:
         for step in file.steps:
             if step not in kind.steps:
                 raise self._error(("steps", step), f"{kind.name} has no such step (steps: {', '.join(kind.steps)})")
+            if kind.needs.get(step, step) not in file.steps:
+                raise self._error(("steps", step), f"it needs the step {kind.needs[step]!r} beside it")
         return {name: self._step(name, file.steps[name], kind) for name in kind.steps if name in file.steps}
 
     def _step(self, name: str, spec: _Step, kind: Kind) -> Step:
@@ -190,6 +217,11 @@ class _Reader:
                     f"{template.path}: input {wanted!r} has no default and step {name!r} of {self._path.name} does not "
                     f"give it (it gives: {', '.join(sorted(known))})"
                 )
+        if template.head.output.json_schema and (wrong := wrong_schema(template.head.output.json_schema)):
+            raise TemplateError(f"{template.path}: output.{wrong}")
+        if name in kind.lists and not is_list(template.head.output.json_schema, kind.lists[name]):
+            what = f"step {name!r} needs a template with a JSON schema that has a list {kind.lists[name]!r}"
+            raise TemplateError(f"{template.path}: {what}")
         if given[0] not in template.inputs:
             raise TemplateError(f"{template.path}: step {name!r} needs a template with an input {given[0]!r}")
         return Step(

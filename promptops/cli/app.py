@@ -55,6 +55,7 @@ def run(
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
     step_model: options.StepModels = None,
+    templates_in: options.Templates = None,
     out: options.Out = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
@@ -96,10 +97,12 @@ def run(
     if diff:
         from promptops.cli import comparing
 
-        known = options.known(connection) | {"models": options.step_models(step_model)}
+        known = options.known(connection)
+        known |= {"models": options.step_models(step_model), "templates": templates_in}
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
     settings, models = options.settings(setting), options.step_models(step_model)
-    asked = Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models)
+    how = (connection, out, as_json, min_coverage, models, templates_in)
+    asked = Asked(chain, paths, model, settings, *how)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
@@ -130,6 +133,7 @@ def plan(
     reasoning_tokens: options.ReasoningTokens = None,
     setting: options.Settings = None,
     step_model: options.StepModels = None,
+    templates_in: options.Templates = None,
     out: options.Out = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
@@ -167,7 +171,8 @@ def plan(
         fresh=fresh,
         max_age=max_age,
     )
-    known = options.known(connection) | {"models": options.step_models(step_model)}
+    known = options.known(connection)
+    known |= {"models": options.step_models(step_model), "templates": templates_in}
     cap = Budget(dollars(max_usd), max_tokens)
     asked = options.settings(setting)
     raise typer.Exit(planning.plan(chain, paths, model, known, asked, cap, as_json=as_json))
@@ -247,19 +252,19 @@ def inspect(
 
 
 @templates.command("list")
-def templates_list(as_json: options.Json = False) -> None:
+def templates_list(folders: options.Templates = None, as_json: options.Json = False) -> None:
     """Name and purpose of every template."""
     from promptops.cli import library
 
-    library.show_all(as_json=as_json)
+    library.show_all(folders or [], as_json=as_json)
 
 
 @templates.command("show")
-def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")], folders: options.Templates = None) -> None:
     """A template's source, from the library or a .j2 file."""
     from promptops.cli import library
 
-    library.show(name)
+    library.show(name, folders or [])
 
 
 @templates.command("render")
@@ -270,23 +275,28 @@ def templates_render(
         list[str] | None,
         typer.Option("--model", "-m", metavar="NAME", help="Count and price for it; more than one may be."),
     ] = None,
+    folders: options.Templates = None,
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
     """The messages for these inputs, what each part takes, and what a call costs. KEY=@FILE reads a file."""
     from promptops.cli import library
 
-    library.render(name, values or [], models or [], options.store(store), as_json=as_json)
+    given = (values or [], models or [], folders or [])
+    library.render(name, *given, options.store(store), as_json=as_json)
 
 
 @templates.command("lint")
 def templates_lint(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Templates or chain files.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Templates, chain files or folders.")
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "-m", metavar="NAME", help="The model that counts and has the price.")
     ] = "gpt-5-mini",
+    folders: options.Templates = None,
 ) -> None:
-    """Check templates: every one of the library, or the named ones, or those of a chain file."""
+    """Check templates: every one of the library, or the named ones, or those of a chain file or of a folder."""
     from promptops.cli import library
 
-    raise typer.Exit(library.lint(names or [], model))
+    raise typer.Exit(library.lint(names or [], model, folders or []))

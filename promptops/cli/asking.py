@@ -24,6 +24,7 @@ class Asked:
     json: bool
     min_coverage: float = 0.0
     models: dict[str, Any] = field(default_factory=dict)
+    templates: list[str] | None = None
 
 
 def command(asked: Asked) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from promptops.cli.asking import Asked, command
 from promptops.cli.printing import note
 from promptops.drivers.result import Result
+from promptops.plans.results import CorpusResult
 from promptops.report.folder import INDEX
 from promptops.report.words import duration, packed, plural, spent
 
@@ -25,10 +26,20 @@ def conclude(result: Result, asked: Asked) -> None:
     cut = result.status == "incomplete" and not result.lacking
     if result.reason and (cut or result.stopped or "--min-coverage" in result.reason):
         note(f"{result.reason}{_others(result, asked)}")
-    if result.corpus is not None and result.corpus.error and result.corpus.error != result.reason:
-        note(f"overview: {result.corpus.error}")
+    if result.corpus is not None:
+        _of_all(result.corpus, result.reason)
     if (result.status == "incomplete" or result.stopped) and result.again:
         note("to go on, paying nothing twice: ", command(asked))
+
+
+def _of_all(corpus: CorpusResult, reason: str | None) -> None:
+    """What is to be said of the answer over all documents."""
+    if corpus.error and corpus.error != reason:
+        note(f"overview: {corpus.error}")
+    for said in corpus.notes:
+        note(f"overview: {said}")
+    if corpus.left_out:
+        note(f"overview: {plural(corpus.left_out, 'passage')} did not fit its prompt (--set reduce_tokens=N)")
 
 
 def _others(result: Result, asked: Asked) -> str:

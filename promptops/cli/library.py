@@ -13,14 +13,15 @@ from promptops.cli.printing import note
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
 from promptops.prompts.files import SUFFIX, read
+from promptops.prompts.files import folders as mine
 from promptops.prompts.lint import lint as check
 from promptops.prompts.template import Template
 from promptops.report.words import plural
 
 
-def show_all(*, as_json: bool) -> None:
+def show_all(folders: list[str], *, as_json: bool) -> None:
     """Print every template's name, version and purpose."""
-    library = Library()
+    library = Library(mine(folders))
     found = [library.template(name).head for name in library.names()]
     if as_json:
         printing.json([{"name": head.name, "version": head.version, "description": head.description} for head in found])
@@ -28,20 +29,20 @@ def show_all(*, as_json: bool) -> None:
         printing.table(None, [(f"{head.name}@{head.version}", head.description) for head in found], right=0)
 
 
-def show(name: str) -> None:
+def show(name: str, folders: list[str]) -> None:
     """Print a template's source, valid or not."""
-    print(read(Library().path(name)), end="")
+    print(read(Library(mine(folders)).path(name)), end="")
 
 
-def render(name: str, values: list[str], models: list[str], store: str, *, as_json: bool) -> None:
+def render(name: str, values: list[str], models: list[str], folders: list[str], store: str, *, as_json: bool) -> None:
     """Print the rendered messages and what they cost."""
-    template = _library(name).template(name)
+    template = _library(name, folders).template(name)
     rendering.render(template, dict(_value(template, pair) for pair in values), models, store, as_json=as_json)
 
 
-def lint(names: list[str], model: str) -> int:
+def lint(names: list[str], model: str, folders: list[str]) -> int:
     """Print every finding, hints included; 1 where there is one that is no hint."""
-    jobs = [job for name in names for job in _named(name)] if names else list(_stock())
+    jobs = [job for name in names for job in _named(name, folders)] if names else list(_all(folders))
     price = prices.price(model)
     findings, hints = 0, 0
     for library, name, often in jobs:
@@ -58,22 +59,28 @@ def lint(names: list[str], model: str) -> int:
     return 1 if findings else 0
 
 
-def _stock() -> Iterator[tuple[Library, str, bool]]:
-    """The whole library, with what its chains send many times."""
+def _all(folders: list[str]) -> Iterator[tuple[Library, str, bool]]:
+    """The whole library, yours too, with what the stock chains send many times."""
     often = {template for name in chains.names() for template, many in _sent(chains.load(name)) if many}
-    library = Library()
+    library = Library(mine(folders))
     return ((library, name, name in often) for name in library.names())
 
 
-def _named(name: str) -> Iterator[tuple[Library, str, bool]]:
-    """A template, or those of a chain file of yours."""
-    if not name.endswith(chains.SUFFIXES):
-        yield _library(name), name, False
-        return
-    folder = Path(name).parent
-    library = Library([folder, folder / "templates"])
-    for template, often in _sent(chains.load(name)):
-        yield library, template, often
+def _named(name: str, folders: list[str]) -> Iterator[tuple[Library, str, bool]]:
+    """A template, those of a chain file of yours, or those in a folder."""
+    if Path(name).is_dir():
+        library = Library(mine([name, *folders]))
+        found = list(library.within(Path(name)))
+        if not found:
+            raise UsageError(f"{name}: there is no {SUFFIX} file in this folder")
+        yield from ((library, own, False) for own in found)
+    elif not name.endswith(chains.SUFFIXES):
+        yield _library(name, folders), name, False
+    else:
+        folder = Path(name).parent
+        library = Library([*mine(folders), folder, folder / "templates"])
+        for template, often in _sent(chains.load(name, mine(folders))):
+            yield library, template, often
 
 
 def _sent(chain: chains.Chain) -> Iterator[tuple[str, bool]]:
@@ -82,9 +89,9 @@ def _sent(chain: chains.Chain) -> Iterator[tuple[str, bool]]:
         yield step.template.head.name, name == "map"
 
 
-def _library(name: str) -> Library:
+def _library(name: str, folders: list[str]) -> Library:
     """The library for ``name``; a file finds what it includes in its own folder too."""
-    return Library([Path(name).parent] if name.endswith(SUFFIX) else ())
+    return Library([*mine(folders), *([Path(name).parent] if name.endswith(SUFFIX) else ())])
 
 
 def _value(template: Template, pair: str) -> tuple[str, Any]:

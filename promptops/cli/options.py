@@ -49,6 +49,12 @@ StepModels = Annotated[
     list[str] | None,
     typer.Option("--step-model", metavar="STEP=SPEC", help="A model of its own for one step: map=openai:NAME."),
 ]
+Templates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--templates", metavar="FOLDER", help="Templates of yours, which win over the library's of the same name."
+    ),
+]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]
 Store = Annotated[
     str | None,

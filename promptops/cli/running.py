@@ -59,7 +59,8 @@ def watch(asked: Asked) -> int:
 
 
 def _once(asked: Asked, client: Client) -> int:
-    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings, asked.models))
+    given = (asked.settings, asked.models, asked.templates)
+    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, *given))
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
@@ -160,6 +161,8 @@ def _hand_on(result: DocumentResult, sinks: list[Sink], observer: progress.Plain
     with observer.aside():
         for sink in sinks:
             sink.add(result)
+        for said in result.notes:
+            note(f"{printable(result.source)}: {plain(said)}")
 
 
 class _Json:

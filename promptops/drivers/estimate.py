@@ -7,8 +7,7 @@ asked for again, which no run passes (failed attempts that the provider bills ap
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -21,11 +20,12 @@ from promptops.documents import load
 from promptops.drivers.drive import Driver
 from promptops.drivers.job import Job
 from promptops.drivers.splitting import Splitter
+from promptops.plans.filling import filler, words
 from promptops.plans.plan import Report
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.shaped import arguments
 from promptops.store import Database, Layouts, Packings, Replies, key
-from promptops.types import Backend, Call, Counter, Document, Reply, Source, Totals, Usage
+from promptops.types import Backend, Call, Document, Reply, Source, Totals, Usage
 
 _AT_ONCE = 16
 _AHEAD = 64
@@ -170,7 +170,7 @@ class Phantom:
         counter = self._job.asked(call).counter
         place = counter.name, length, "" if schema is None else json.dumps(dict(schema), sort_keys=True)
         if place not in self._fillers:
-            write = _words if schema is None else partial(_shaped, schema)
+            write = words if schema is None else partial(_shaped, schema)
             self._fillers[place] = filler(length, counter, write)
         return self._fillers[place]
 
@@ -182,25 +182,6 @@ class Phantom:
             self.unreadable.append(report.result)
 
 
-def _words(number: int) -> str:
-    return " ".join(["x"] * number)
-
-
 def _shaped(schema: Mapping[str, Any], number: int) -> str:
     """A small value that ``schema`` allows, so many words in each of its strings."""
-    return arguments(schema, f"'{_words(number)}'")
-
-
-def filler(tokens: int, counter: Counter, write: Callable[[int], str] = _words) -> str:
-    """A text of exactly ``tokens`` tokens, or of the fewest more that this vocabulary can make.
-
-    A counter that no text of ``x`` brings there, though it has sixty-four for each token, is taken at that.
-    """
-
-    def size(words: int) -> int:
-        return counter.count(write(words))
-
-    most = tokens
-    while size(most) < tokens and most < 64 * tokens:
-        most *= 2
-    return write(bisect_left(range(1, most), tokens, key=size) + 1)
+    return arguments(schema, f"'{words(number)}'")

@@ -6,12 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptops.chunking import split
-from promptops.citing import checked, found
-from promptops.errors import AccessError, BudgetError, EmptyError, MisfitError, QuotaError, StoreError, UsageError
+from promptops.citing import checked, found, unmarked
+from promptops.errors import (
+    AccessError,
+    BudgetError,
+    EmptyError,
+    MisfitError,
+    PromptopsError,
+    QuotaError,
+    StoreError,
+    UsageError,
+)
+from promptops.plans.again import longest, noted
 from promptops.plans.citations import Places, kept
 from promptops.plans.plan import Plan
 from promptops.plans.results import Node
 from promptops.plans.spec import TAKES, Question, Spec
+from promptops.prompts.length import Length
+from promptops.prompts.template import Prompt
 from promptops.text import sentences
 from promptops.tokens import truncate
 from promptops.types import Call, Reply, SpanStatus, Totals
@@ -41,39 +53,70 @@ class Partial:
     node: Node | None = None
     places: Places = field(default_factory=dict)
     """What the marks in its text stand for."""
+    notes: tuple[str, ...] = ()
+    """Its length and the one that was asked for where it does not keep to that: ``183 of 120 words``."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a reply says, and why that is not what was asked for."""
+
+    text: str = ""
+    cut: bool = False
+    long: bool = False
+    """Whether it is cut, or more than twice as long as it had room for."""
+    wrong: str | None = None
+    """Why it cannot be used at all."""
+    over: int = 0
+    """Its length, where that is more than was asked for."""
+    problem: str = ""
+    """What to tell the model where it is asked again."""
+    stored: bool = False
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Greater for what is of less use."""
+        return (3 if not self.text else 2 if self.wrong else 1 if self.long else 0), self.over
 
 
 def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> Plan[Partial]:
     """The answer to ``question``.
 
-    A cut or blank answer, and one that takes more than twice the room it was given, is asked for again once, with twice
-    the room; one that was too long is asked for in half the words. Where that is no better, the last one that says
-    something is taken up to its last sentence and marked ``truncated``; where all are blank, ``EmptyError`` is raised.
+    An answer that is cut, blank, by its form not what was asked for, or more than twice as long as it had room for, is
+    asked for again once, with twice the room, and with what was wrong; so is a final one of more words, sentences or
+    characters than were asked for. Where that is no better, the best one is taken: up to its last sentence and marked
+    ``truncated`` where it is cut, as it is where it is only too long. Where all are blank, ``EmptyError`` is raised.
     A whole answer is cut where it takes more than that room, since later steps count on it; but one that is of use
-    only as a whole, or is JSON that must fit its schema, is never cut: ``MisfitError`` is raised in its place.
+    only as a whole is never cut: ``MisfitError`` is raised in its place.
     """
-    first = spec.call(question, 0)
-    most, count = spec.most(question, first), spec.count
-    best, cut, stored, wrong, used = "", False, False, None, Totals()
-    for take in takes:
-        reply: Reply = yield _call(spec, question, take, first, shorter=bool(best))
+    prompt = spec.prompt(question)
+    first = spec.call(question, prompt, 0)
+    best, used = _Answer(), Totals()
+    for number, take in enumerate(takes):
+        call = spec.call(question, prompt, take)
+        try:
+            reply: Reply = yield (_again(spec, question, call, first, best.problem) if number else call)
+        except PromptopsError as failure:
+            if best.rank[0] or isinstance(failure, STOPPING):
+                raise
+            break  # what is there already is only too long
         used = used + spec.used(question.step, reply.usage)
-        if text := _with_marks(spec.answer(question, reply), question):
-            best, cut, stored = text, reply.finish == "length", reply.stored
-            wrong = spec.wrong(question, text, cut=cut or count(text) > most)
-            if not wrong and not cut and count(text) <= most:
-                break
-    if not best:
+        best = min(_judged(spec, question, prompt, reply, spec.most(question, first)), best, key=lambda one: one.rank)
+        if best.rank == (0, 0):
+            break
+    if not best.text:
         raise EmptyError(
             "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
         )
-    if wrong:
-        raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {wrong}")
-    usable = _usable(best, cut, most, question, spec)
+    if best.wrong:
+        raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {best.wrong}")
+    usable = _usable(best.text, best.cut, spec.most(question, first), question, spec)
     about = (question.step, question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)
+    notes = (f"{best.over:,} of {prompt.length}",) if best.over else ()
     places = kept(usable.text, question.places or {})
-    return replace(usable, stored=stored, start=question.start, end=question.end, node=node, places=places)
+    start, end = question.start, question.end
+    return replace(usable, stored=best.stored, start=start, end=end, node=node, places=places, notes=notes)
 
 
 def _with_marks(text: str, question: Question) -> str:
@@ -85,14 +128,41 @@ def _with_marks(text: str, question: Question) -> str:
     return checked(text, {number for number, place in question.places.items() if place is not None}, own)
 
 
-def _call(spec: Spec, question: Question, take: int, first: Call, *, shorter: bool) -> Call:
-    """The next asking; in half the words where it is to be ``shorter``, but for the bound: that prompt may be less."""
-    if not take:
-        return first
-    if not shorter or spec.cautious or question.whole:
-        return spec.call(question, take)
-    inputs = {**question.inputs, "words": max(spec.words(question.step) // 2, 1)}
-    return replace(spec.call(replace(question, inputs=inputs), take), reworded=first.messages)
+def _again(spec: Spec, question: Question, call: Call, first: Call, problem: str) -> Call:
+    """``call`` with what was wrong before, or for the bound with as much as that can be."""
+    spare, counter = spec.spare(question, first), spec.models[question.step].counter
+    if spec.cautious:
+        return longest(call, spare, counter)
+    return noted(call, first, problem, spare, counter) if problem else call
+
+
+def _judged(spec: Spec, question: Question, prompt: Prompt, reply: Reply, most: int) -> _Answer:
+    """The answer in ``reply``, which may have ``most`` tokens.
+
+    An estimate's own replies have the asked form and length, whatever they are made of.
+    """
+    cut = reply.finish == "length"
+    text = _with_marks(prompt.answer(reply.text, cut=cut).strip(), question)
+    if not text:
+        return _Answer()
+    long = cut or spec.count(text) > most
+    held = bool(spec.run) or reply.stored
+    if question.whole:
+        wrong = "it was cut" if long else prompt.wrong(text) if held else None
+        return _Answer(text, cut, long, wrong, problem="" if long or not wrong else wrong, stored=reply.stored)
+    said = text if question.places is None else unmarked(text)[0]
+    over = prompt.length.passed(said) if prompt.length and question.final and held and not long else 0
+    problem = _too_long(prompt.length, said, halved=long) if long or over else ""
+    return _Answer(text, cut, long, None, over, problem, reply.stored)
+
+
+def _too_long(length: Length | None, text: str, *, halved: bool) -> str:
+    """By how much it is too long, and what to aim at: as much less, and half of what was asked for where it was cut."""
+    if length is None:
+        return "It is longer than there is room for."
+    size = length.of(text)
+    aim = length.number // 2 if halved else length.number * length.number // size
+    return f"It has {size:,} {length.unit} or more; at most {length.number:,} may be. Aim at {max(aim, 1):,}."
 
 
 def _usable(text: str, cut: bool, limit: int, question: Question, spec: Spec) -> Partial:

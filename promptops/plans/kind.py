@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
@@ -15,7 +15,8 @@ from promptops.types import Source
 class Kind:
     """``steps`` are those a chain must name, each with what it gets beside the settings, the text itself first.
 
-    ``optional`` are steps that it may leave out. ``settings`` are those that every chain of this plan knows; further
+    ``optional`` are steps that it may leave out; of ``needs``, each is of use only beside another; ``lists`` names the
+    list that a step's JSON must have. ``settings`` are those that every chain of this plan knows; further
     ones are those that its templates take. Parts of documents are cut for the steps in ``cutting``; those in
     ``joining`` join texts, as many as ``fan_in`` allows.
     """
@@ -27,5 +28,7 @@ class Kind:
     cutting: tuple[str, ...] = ("map",)
     joining: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
     joins: bool = False
     """Whether a chain file may say how answers are joined (``join: text`` or ``list``)."""

@@ -15,9 +15,10 @@ from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult
+from promptops.plans.review import PROBLEMS, Reviewed, reviewed
 from promptops.plans.spec import Question, Spec, Step
 from promptops.plans.tree import Tree, wrapping
-from promptops.types import Chunk, Document, Source
+from promptops.types import Chunk, Document, DocumentStatus, Source
 
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
@@ -82,10 +83,10 @@ class _Corpus:
             return CorpusResult("failed", documents=self._texts, error=str(failure), stopped=stopped)
         if whole is None:
             return None
-        cut = whole.status == "truncated"
+        status: DocumentStatus = "truncated" if whole.status == "truncated" else "ok"
         text, citations, _ = _cited(whole, self._spec)
         tree = summing.joined(whole.node, ())
-        return CorpusResult("truncated" if cut else "ok", text, self._texts, citations, tree)
+        return CorpusResult(status, text, self._texts, citations=citations, tree=tree, notes=whole.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +135,28 @@ class _Mapped:
             return self._failed(outcomes, stopping)
         try:
             whole = yield from self._reduce(outcomes)
+            if whole is None:
+                return self._failed(outcomes)
+            review = yield from reviewed(self.spec, self.document, whole, summing.answered(outcomes), self.room)
         except PromptopsError as failure:
             return self._failed(outcomes, failure)
-        return self._failed(outcomes) if whole is None else self._summed_up(outcomes, whole)
+        return self._summed_up(outcomes, review)
 
     def _failed(self, outcomes: Sequence[Outcome], why: PromptopsError | None = None) -> tuple[DocumentResult, Places]:
         return summing.failure(self.document.source, outcomes, len(self.chunks), why), {}
 
     def _question(self, part: Part) -> Question:
         marked = of_part(part.text, self.document.source, part.end - len(part.text)) if self.spec.cites else None
+        partial = len(part.text) < len(self.document.text)
         inputs = {
             "text": marked.texts[0] if marked else part.text,
             "title": self.title,
             "format": self.document.format,
-            "partial": len(part.text) < len(self.document.text),
+            "partial": partial,
         }
-        places = marked.places if marked else None
-        return Question("map", inputs, self.document.source, self.room, self.ratio, places=places)
+        about = (self.document.source, self.room, self.ratio)
+        whole, places = self.spec.steps["map"].template.checked, marked.places if marked else None
+        return Question("map", inputs, *about, whole=whole, final=not partial, places=places)
 
     def _reduce(self, outcomes: Iterable[Outcome]) -> Plan[Partial | None]:
         tree = Tree(self.spec, "reduce", self.document.source, room=self.room, inputs={"title": self.title})
@@ -163,7 +169,8 @@ class _Mapped:
             yield from tree.abandon()
             raise
 
-    def _summed_up(self, outcomes: Sequence[Outcome], whole: Partial) -> tuple[DocumentResult, Places]:
+    def _summed_up(self, outcomes: Sequence[Outcome], review: Reviewed) -> tuple[DocumentResult, Places]:
+        whole = review.answer
         text, citations, places = _cited(whole, self.spec)
         found = summing.result(
             self.document.source,
@@ -172,7 +179,9 @@ class _Mapped:
             truncated=whole.status == "truncated",
             text=text,
             citations=citations,
-            tree=summing.joined(whole.node, outcomes),
+            problems=review.problems,
+            notes=(*whole.notes, *review.notes),
+            tree=(*summing.joined(whole.node, outcomes), *review.beside),
         )
         reduced = len(summing.answered(outcomes)) > 1
         return _structured(found, self.spec.steps["reduce" if reduced else "map"]), places
@@ -210,7 +219,16 @@ def _least(spec: Spec) -> int:
 KIND = Kind(
     "map_reduce",
     folder,
-    {"map": ("text", "title", "format", "partial"), "reduce": ("texts", "title"), "corpus": ("texts",)},
+    {
+        "map": ("text", "title", "format", "partial"),
+        "reduce": ("texts", "title"),
+        "check": ("answer", "text"),
+        "revise": ("answer", "problems"),
+        "corpus": ("texts",),
+    },
     ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language", "corpus"),
     joining=("reduce", "corpus"),
+    optional=("check", "revise"),
+    needs={"revise": "check"},
+    lists={"check": PROBLEMS},
 )

@@ -1,21 +1,24 @@
 """The plan of ``translate``, ``keywords`` and their kin: one question per chunk, the answers joined in order.
 
 Texts are joined with each chunk's own blanks around them, so that nothing between two parts is lost. Lists are united:
-of JSON objects, the lists under equal keys; of texts, their lines; each entry once, where it came first.
+of JSON objects, the lists under equal keys; of texts, their lines; each entry once, where it came first (see
+``entries``). What JSON entries quote is held against the chunk. The lists of all documents are united too.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from promptops.plans import summing
 from promptops.plans.ask import Partial
+from promptops.plans.entries import United, united, verified
 from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
-from promptops.plans.reading import each, fitting, opened, parts
+from promptops.plans.reading import each, fitting, in_order, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Question, Spec
 from promptops.types import Source
@@ -25,10 +28,40 @@ _PER_CHUNK = 6
 
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
-    """Every document by itself."""
+    """Every document by itself; where they answer with lists in JSON, those of all united."""
     spec.check(0)
-    yield from each(sources, spec, lambda source: document(source, spec))
-    return None
+    if spec.join == "text" or not spec.structured("map") or not spec.settings.corpus:
+        yield from each(sources, spec, lambda source: document(source, spec))
+        return None
+    corpus = _Corpus(spec)
+    yield from in_order(sources, spec, lambda source: document(source, spec), lambda done: done, corpus.take)
+    return corpus.result()
+
+
+class _Corpus:
+    """Unites the lists of the documents as they finish; what is no list belongs to its document alone."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._whole = United(spec.quote, spec.key)
+        self._documents = 0
+        self._missing = 0
+
+    def take(self, result: DocumentResult) -> Plan[None]:
+        self._missing += result.stopped is not None
+        if result.text:
+            self._documents += 1
+            self._whole.add(result.data)
+        yield from ()
+
+    def result(self) -> CorpusResult | None:
+        data = self._whole.lists
+        if self._documents < 2 or data is None:
+            return None
+        text = json.dumps(data, ensure_ascii=False)
+        if not self._missing:
+            return CorpusResult("ok", text, self._documents, data=data)
+        error = f"documents still missing: {self._missing}"
+        return CorpusResult("truncated", text, self._documents, data=data, error=error)
 
 
 def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
@@ -48,7 +81,7 @@ def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
         partial = len(part.text) < len(read.text)
         inputs = {"text": part.text, "title": title, "format": read.format, "partial": partial}
         like = counter.count(part.text) if spec.alike("map") else None
-        return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"))
+        return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"), final=True)
 
     found: list[list[Outcome]] = yield [answered(spec, part, question) for part in Part.of(chunks)]
     return _joined(source.name, [outcome for part in found for outcome in part], len(chunks), spec)
@@ -58,13 +91,28 @@ def _joined(source: str, outcomes: Sequence[Outcome], chunks: int, spec: Spec) -
     stopping = summing.stopping(outcomes)
     if stopping is not None or not summing.answered(outcomes):
         return summing.failure(source, outcomes, chunks, stopping)
-    text, data = _text(outcomes) if spec.join == "text" else _united(outcomes, structured=spec.structured("map"))
-    return summing.result(source, outcomes, chunks, text=text, data=data, tree=summing.leaves(outcomes))
+    tree, notes = summing.leaves(outcomes), _notes(outcomes)
+    if spec.join == "text":
+        return summing.result(source, outcomes, chunks, text=_text(outcomes), tree=tree, notes=notes)
+    if not spec.structured("map"):
+        return summing.result(source, outcomes, chunks, text=_lines(outcomes), tree=tree, notes=notes)
+    whole = _united(source, outcomes, spec)
+    text = json.dumps(whole.value, ensure_ascii=False)
+    notes = (*notes, *whole.conflicts())
+    return summing.result(source, outcomes, chunks, text=text, data=whole.value, tree=tree, notes=notes)
 
 
-def _text(outcomes: Iterable[Outcome]) -> tuple[str, None]:
+def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Those of the parts, in one: how many are longer than asked, and the first of them."""
+    found = [note for partial in summing.answered(outcomes) for note in partial.notes]
+    if len(outcomes) == 1 or not found:
+        return tuple(found)
+    return (f"{len(found)} of {len(outcomes)} parts are longer than asked: {found[0]}",)
+
+
+def _text(outcomes: Iterable[Outcome]) -> str:
     """The answers with the blanks that stood around their parts; a part without any text stays as it is."""
-    return "".join(map(_placed, outcomes)).strip(), None
+    return "".join(map(_placed, outcomes)).strip()
 
 
 def _placed(outcome: Outcome) -> str:
@@ -77,26 +125,27 @@ def _placed(outcome: Outcome) -> str:
     return own[:start] + answer + own[start + len(bare) :]
 
 
-def _united(outcomes: Iterable[Outcome], *, structured: bool) -> tuple[str, Any]:
-    answers = [outcome.result.text for outcome in outcomes if isinstance(outcome.result, Partial)]
-    if not structured:
-        lines = (line.strip() for answer in answers for line in answer.splitlines())
-        return "\n".join(dict.fromkeys(filter(None, lines))), None
-    data = united([json.loads(answer) for answer in answers])
-    return json.dumps(data, ensure_ascii=False), data
+def _lines(outcomes: Sequence[Outcome]) -> str:
+    lines = (line.strip() for partial in summing.answered(outcomes) for line in partial.text.splitlines())
+    return "\n".join(united([list(filter(None, lines))]))
 
 
-def united(values: Sequence[Any]) -> Any:
-    """Lists in one, each entry once; objects member by member; of anything else the first."""
-    if all(isinstance(value, list) for value in values):
-        first: dict[str, Any] = {}
-        for item in (item for value in values for item in value):
-            first.setdefault(json.dumps(item, sort_keys=True), item)
-        return list(first.values())
-    if all(isinstance(value, dict) for value in values):
-        names = dict.fromkeys(name for value in values for name in value)
-        return {name: united([value[name] for value in values if name in value]) for name in names}
-    return values[0]
+def _united(source: str, outcomes: Iterable[Outcome], spec: Spec) -> United:
+    """The answers in one, with the places in the document of what they quote."""
+    whole = United(spec.quote, spec.key)
+    for outcome in outcomes:
+        if isinstance(outcome.result, Partial):
+            own = outcome.part
+            place = partial(_place, source, own.end - len(own.text))
+            whole.add(verified(json.loads(outcome.result.text), own.text, place, spec.quote))
+    return whole
 
 
-KIND = Kind("map", folder, {"map": ("text", "title", "format", "partial")}, ("words", "chunk_tokens"), joins=True)
+def _place(source: str, before: int, start: int, end: int) -> dict[str, Any]:
+    """Characters of a part as those of its document."""
+    return {"source": source, "start": before + start, "end": before + end}
+
+
+KIND = Kind(
+    "map", folder, {"map": ("text", "title", "format", "partial")}, ("words", "chunk_tokens", "corpus"), joins=True
+)

@@ -40,6 +40,7 @@ class _Answer:
     node: Node | None
     left_out: int
     cut: bool
+    notes: tuple[str, ...] = ()
 
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
@@ -85,9 +86,10 @@ class _Gathered:
             "truncated" if answer.cut else "ok",
             answer.text,
             self.documents,
-            answer.citations,
-            (answer.node,) if answer.node else (),
-            answer.left_out,
+            citations=answer.citations,
+            tree=(answer.node,) if answer.node else (),
+            left_out=answer.left_out,
+            notes=answer.notes,
         )
 
 
@@ -139,6 +141,7 @@ def _alone(source: Source, number: int, spec: Spec) -> Plan[_Asked]:
             text=answer.text,
             citations=answer.citations,
             tree=(node,) if node else result.tree,
+            notes=answer.notes,
         )
     )
 
@@ -149,12 +152,12 @@ def _answer(given: Sequence[Passage], document: str, spec: Spec) -> Plan[_Answer
     chosen = best(given, min(room - room // 4, spec.settings.reduce_tokens), spec)
     ratio = max(spec.ratio(spec.settings.question), *(passage.ratio for passage in given))
     inputs = {"texts": chosen.texts, "titles": chosen.titles}
-    question = Question("answer", inputs, document, room, ratio, level=1, places=chosen.places)
+    question = Question("answer", inputs, document, room, ratio, level=1, places=chosen.places, final=True)
     question = replace(question, start=chosen.first, end=chosen.last + 1)
     whole = yield from ask(spec, question)
     marked, citations = resolved(whole.text, whole.places)
     left_out = len(given) - chosen.number
-    return _Answer(marked.texts[0], citations, whole.node, left_out, whole.status == "truncated")
+    return _Answer(marked.texts[0], citations, whole.node, left_out, whole.status == "truncated", whole.notes)
 
 
 KIND = Kind(

@@ -92,6 +92,10 @@ class DocumentResult:
     """One node, or several where no step joins the parts."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    problems: tuple[Any, ...] | None = None
+    """What a check found wrong with the first answer; ``None`` where nothing was checked."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of an answer that is whole all the same, such as ``183 of 120 words``."""
     stopped: str | None = None
     """The code of what kept calls from being sent (``budget``, ``quota``, ``access``, ``store``)."""
 
@@ -111,6 +115,8 @@ class CorpusResult:
     text: str = ""
     documents: int = 0
     """How many documents it rests on."""
+    data: Any = None
+    """The lists of all documents united, where the chain unites lists in JSON."""
     citations: tuple[Citation, ...] = ()
     tree: tuple[Node, ...] = ()
     """How the documents' answers reached it; how each came about is in its own result."""
@@ -118,5 +124,6 @@ class CorpusResult:
     """Passages that did not fit the prompt of the answer."""
     usage: Totals = field(default_factory=Totals)
     error: str | None = None
+    notes: tuple[str, ...] = ()
     stopped: str | None = None
     """As for a document."""

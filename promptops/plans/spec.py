@@ -18,10 +18,9 @@ from promptops.citing import widened
 from promptops.errors import WindowError
 from promptops.plans.results import Place
 from promptops.plans.settings import Settings
-from promptops.plans.shape import misfit
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
-from promptops.types import Call, Counter, Price, Reply, Sampling, Tags, Totals, Usage
+from promptops.types import Call, Counter, Price, Sampling, Tags, Totals, Usage
 
 _LONGEST_WORD = 6.0
 """Tokens per word that no language's prose passes; base64 or log lines would."""
@@ -108,6 +107,8 @@ class Question:
     """Tokens of the text where the answer is about as long as it."""
     whole: bool = False
     """Whether a part of the answer is of no use."""
+    final: bool = False
+    """Whether people will read the answer as it is, so that it should have the length that was asked for."""
     start: int = 0
     end: int = 0
     """The characters of the document that it is about; of the folder, the numbers of the documents."""
@@ -130,6 +131,10 @@ class Spec:
     """Form the smallest groups that a reduce may have, which take the most calls; for the bound of an estimate."""
     join: Literal["text", "list"] = "text"
     """How the answers about the parts of a document become one, where no step reduces them."""
+    quote: str = "quote"
+    """The member of an entry that repeats the text, where lists in JSON are united."""
+    key: tuple[str, ...] = ()
+    """The members by which two entries are about the same; by default all but the quote."""
 
     def inputs(self, step: str) -> dict[str, Any]:
         """The settings as inputs of the template of ``step``."""
@@ -175,15 +180,8 @@ class Spec:
         return not (output.json_schema is not None or output.limits or output.max_tokens)
 
     def whole(self, step: str) -> bool:
-        """Whether a part of an answer is of no use, as of JSON and of a translation."""
-        return self.structured(step) or self.alike(step)
-
-    def wrong(self, question: Question, text: str, *, cut: bool) -> str | None:
-        """Why ``text`` cannot be used where an answer must be whole and fit its schema."""
-        if not question.whole:
-            return None
-        schema = self.steps[question.step].template.head.output.json_schema
-        return "it was cut" if cut else None if schema is None else misfit(text, schema)
+        """Whether a part of an answer is of no use, as of JSON, of a label and of a translation."""
+        return self.steps[step].template.checked or self.alike(step)
 
     def room(self, step: str, title: str = "") -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
@@ -223,9 +221,12 @@ class Spec:
         asked = ceil(self.words(step) * ratio * _HEADROOM * self._marks) + _LEAST_HEADROOM
         return min(asked, max(room // 8, 1)) * min(take + 1, TAKES)
 
-    def call(self, question: Question, take: int) -> Call:
-        """The call that asks ``question`` for the ``take``-th time."""
-        prompt = self.steps[question.step].prompt({**self.inputs(question.step), **question.inputs})
+    def prompt(self, question: Question) -> Prompt:
+        """What asks ``question``."""
+        return self.steps[question.step].prompt({**self.inputs(question.step), **question.inputs})
+
+    def call(self, question: Question, prompt: Prompt, take: int) -> Call:
+        """The call that asks ``question`` by its ``prompt`` for the ``take``-th time."""
         limit = self._limit(question, prompt, take)
         return Call(
             messages=prompt.messages,
@@ -251,14 +252,18 @@ class Spec:
         most = (prompt.max_tokens, self.steps[question.step].max_output_tokens)
         return min((limit, *(tokens for tokens in most if tokens is not None)))
 
-    def answer(self, question: Question, reply: Reply) -> str:
-        """The answer proper in a reply; ``""`` where it was cut before it came to one."""
-        output = self.steps[question.step].template.head.output
-        return output.answer(reply.text, cut=reply.finish == "length").strip()
-
     def most(self, question: Question, first: Call) -> int:
         """The tokens that an answer may have at most: what the last asking allows, reasoning aside."""
         return (first.max_output_tokens - self.steps[question.step].template.head.output.reasoning_tokens) * TAKES
+
+    def spare(self, question: Question, first: Call) -> int:
+        """The tokens that an asking again may have beyond the prompt and the room of the ``first``.
+
+        Of a reply that is as long as its text there is twice that room, of any other a fourth of what the window
+        leaves.
+        """
+        limit = first.max_output_tokens - self.steps[question.step].template.head.output.reasoning_tokens
+        return limit if question.like is not None else max(question.room // 4 - limit, 0)
 
     def check(self, least: int) -> None:
         """Raise ``WindowError`` where a step leaves less than ``least`` tokens, or less than its reply needs."""

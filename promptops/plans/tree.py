@@ -82,8 +82,9 @@ class Tree:
             if top and not level.going and not level.held and len(level.waiting) == 1:
                 return level.waiting[0]
             self._even(level)
+            last = top and not level.going and not level.held
             yield from self._release(height)
-            yield from self._flush(height, len(level.waiting))
+            yield from self._flush(height, len(level.waiting), last=last)
             yield from self._lift(height, keep=0)
             height += 1
         return None
@@ -132,19 +133,19 @@ class Tree:
         group, level.held = level.held, []
         yield from self._begin(height, group)
 
-    def _flush(self, height: int, cut: int) -> Plan[None]:
+    def _flush(self, height: int, cut: int, *, last: bool = False) -> Plan[None]:
         level = self._levels[height]
         group, level.waiting = level.waiting[:cut], level.waiting[cut:]
         level.tokens = sum(map(self._size, level.waiting))
-        yield from self._begin(height, group)
+        yield from self._begin(height, group, last=last)
 
-    def _begin(self, height: int, group: list[Partial]) -> Plan[None]:
-        """Start the reduce of ``group``; a single text needs none."""
+    def _begin(self, height: int, group: list[Partial], *, last: bool = False) -> Plan[None]:
+        """Start the reduce of ``group``, the ``last`` of all; a single text needs none."""
         level = self._levels[height]
         if len(group) == 1:
             level.going.append(group[0])
         elif group:
-            level.going.append((yield Start(self._reduce(group, height + 1))))
+            level.going.append((yield Start(self._reduce(group, height + 1, last=last))))
         yield from self._lift(height, keep=self._spec.ahead)
 
     def _lift(self, height: int, keep: int) -> Plan[None]:
@@ -153,7 +154,7 @@ class Tree:
             partial = yield from _result(level.going.popleft())
             yield from self.add(partial, height + 1)
 
-    def _reduce(self, group: list[Partial], height: int) -> Plan[Partial]:
+    def _reduce(self, group: list[Partial], height: int, *, last: bool) -> Plan[Partial]:
         marked = of_group((partial.text, partial.places) for partial in group) if self._spec.cites else None
         question = Question(
             self._step,
@@ -162,6 +163,8 @@ class Tree:
             self._room,
             max(partial.ratio for partial in group),
             height,
+            whole=self._spec.steps[self._step].template.checked,
+            final=last,
             start=group[0].start,
             end=group[-1].end,
             places=marked.places if marked else None,

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
-from promptops.errors import TemplateError
+from promptops.errors import NotFoundError, TemplateError
 
 SUFFIX = ".j2"
+
+Folders = str | PathLike[str] | Sequence[str | PathLike[str]] | None
+
+
+def folders(given: Folders) -> tuple[Path, ...]:
+    """Folders of templates, one or several; raises ``NotFoundError`` for one that is not there."""
+    paths = tuple(map(Path, [given] if isinstance(given, (str, PathLike)) else given or ()))
+    for path in paths:
+        if not path.is_dir():
+            raise NotFoundError(f"templates folder {str(path)!r} is not there; check the path")
+    return paths
 
 
 def is_file(path: str | Path) -> bool:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from promptops.errors import TemplateError
 from promptops.prompts.length import Unit
+from promptops.prompts.shape import bare
 from promptops.yamlfile import validated
 
 InputType = Literal["string", "integer", "number", "boolean", "list"]
@@ -69,7 +70,7 @@ class Output(_Strict):
     """What the answer may be: its form, and its length as a number or the name of the input that holds it.
 
     ``within`` names the tags between which the answer proper stands, after reasoning that stays out of it and may take
-    up to ``reasoning_tokens``.
+    up to ``reasoning_tokens``. ``one_of`` names the list input that the answer is an entry of.
     """
 
     format: Literal["text", "json"] = "text"
@@ -80,6 +81,7 @@ class Output(_Strict):
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     within: Annotated[str, Field(pattern=r"^[a-z][a-z_-]*$")] | None = None
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    one_of: str | None = None
 
     @property
     def limits(self) -> dict[Unit, int | str]:
@@ -92,13 +94,15 @@ class Output(_Strict):
     def answer(self, text: str, *, cut: bool = False) -> str:
         """The answer proper in a reply: what stands ``within`` its tags, the last ones, or all where there are none.
 
-        A reply that was ``cut`` before its tag had not come to an answer.
+        A reply that was ``cut`` before its tag had not come to an answer. JSON may stand in a code fence.
         """
-        if self.within is None:
-            return text
-        opening, closing = f"<{self.within}>", f"</{self.within}>"
-        _, found, inner = text.rpartition(opening)
-        return inner.partition(closing)[0].strip() if found else "" if cut else text
+        said = text if self.within is None else self._inner(text, self.within, cut=cut)
+        return bare(said) if self.format == "json" else said
+
+    @staticmethod
+    def _inner(text: str, tag: str, *, cut: bool) -> str:
+        _, found, inner = text.rpartition(f"<{tag}>")
+        return inner.partition(f"</{tag}>")[0].strip() if found else "" if cut else text
 
     @model_validator(mode="after")
     def _one_length(self) -> Output:
@@ -110,6 +114,8 @@ class Output(_Strict):
     def _schema_goes_with_json(self) -> Output:
         if (self.format == "json") != (self.json_schema is not None):
             raise ValueError("format json and a schema go together")
+        if self.one_of is not None and self.json_schema is not None:
+            raise ValueError("one_of is for text; a schema says it with enum")
         return self
 
 
@@ -149,8 +155,11 @@ class Head(_Strict):
     samples: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Inputs by the name of the sample, to lint and to lock the template with."""
 
-    def limit_is_an_input(self) -> str | None:
-        """What is wrong where the length of the answer names an input that is not there, or no number."""
+    def wrong_output(self) -> str | None:
+        """What is wrong where the output names an input that is not there, or of another type."""
+        choices = self.output.one_of
+        if choices is not None and (choices not in self.inputs or self.inputs[choices].type != "list"):
+            return f"output.one_of names {choices!r}, which is no list input of this template"
         for unit, limit in self.output.limits.items():
             if isinstance(limit, str) and (limit not in self.inputs or self.inputs[limit].type != "integer"):
                 return f"output.max_{unit} names {limit!r}, which is no integer input of this template"

@@ -66,6 +66,10 @@ class Library:
         """Every template there is, partials left out, in order."""
         return sorted({name for folder in self.folders for name in _names(folder, "**/*")})
 
+    def within(self, folder: Path) -> list[str]:
+        """The templates in one folder, partials left out, in order."""
+        return sorted(_names(folder, "**/*"))
+
     def path(self, name: str) -> Path:
         """The file of a template or partial; raises ``NotFoundError`` with the nearest names."""
         if found := self._within(name, self.folders[:-1]):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptops.errors import NotFoundError, TemplateError, UsageError
 from promptops.prompts import front_matter
+from promptops.prompts.choices import choice
 from promptops.prompts.length import Length
+from promptops.prompts.shape import misfit
 from promptops.tokens import counter
 from promptops.types import Call, Counter, GivenUp, Message, Tags
 from promptops.yamlfile import line_of
@@ -35,6 +37,8 @@ class Prompt:
     """The most that the answer may have."""
     max_tokens: int | None = None
     schema: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
+    """What the answer is one of, where the template says so."""
     sections: tuple[Section, ...] = ()
     """What ``fit`` may give up or shorten."""
     given_up: tuple[GivenUp, ...] = ()
@@ -67,9 +71,19 @@ class Prompt:
         tagged = replace(tags or Tags(), template=self.template)
         return Call(self.messages, most, schema=self.schema, tags=tagged, given_up=self.given_up)
 
-    def answer(self, text: str) -> str:
-        """The answer proper in a reply, without reasoning that was to stay out of it."""
-        return self.output.answer(text)
+    def answer(self, text: str, *, cut: bool = False) -> str:
+        """The answer proper in a reply, without reasoning that was to stay out of it or a code fence around JSON.
+
+        One of given ``choices`` is spelled as it was given. ``cut`` says that the reply was cut at its limit.
+        """
+        said = self.output.answer(text, cut=cut)
+        return choice(said, self.choices) or said
+
+    def wrong(self, answer: str) -> str | None:
+        """Why ``answer``, as ``answer()`` gives it, cannot be used: it is no JSON, not by the schema, or no choice."""
+        if self.choices and answer not in self.choices:
+            return f"it is none of: {', '.join(self.choices)}"
+        return None if self.schema is None else misfit(answer, self.schema)
 
     def excess(self, text: str) -> int:
         """How far the answer in a reply is over the asked length, in its own unit; 0 where it is within."""
@@ -119,7 +133,7 @@ class Template:
             raise TemplateError(f"{failure.filename or path}:{failure.lineno}: {failure.message}") from None
         if parent := library.parent(body, path):
             head = _inheriting(head, parent.head)
-        if complaint := head.limit_is_an_input():
+        if complaint := head.wrong_output():
             raise TemplateError(f"{path}:{line_of(front_matter.split(source)[0], 'output') + 1}: {complaint}")
         return cls(head, path, compiled)
 
@@ -137,6 +151,11 @@ class Template:
     def structured(self) -> bool:
         """Whether it asks for JSON."""
         return self.head.output.json_schema is not None
+
+    @property
+    def checked(self) -> bool:
+        """Whether an answer can be wrong by its form: JSON, or one of given choices."""
+        return self.structured or self.head.output.one_of is not None
 
     def render(self, /, **inputs: object) -> Prompt:
         """The prompt for these inputs.
@@ -156,6 +175,7 @@ class Template:
             length=lengths[0] if lengths else None,
             max_tokens=output.max_tokens,
             schema=output.json_schema,
+            choices=tuple(map(str, values[output.one_of])) if output.one_of else (),
             output=output,
         )
 

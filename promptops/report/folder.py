@@ -131,8 +131,10 @@ def _front_matter(result: DocumentResult, model: str) -> str:
     covered, whole = result.covered
     spans = Counter(span.status for span in result.coverage)
     error = f"error: {dumps(plain(result.error))}\n" if result.error else ""
+    notes = f"notes: {dumps([plain(said) for said in result.notes])}\n" if result.notes else ""
     return (
-        f"---\nsource: {dumps(printable(result.source))}\nmodel: {dumps(model)}\nstatus: {result.status}\n{error}"
+        f"---\nsource: {dumps(printable(result.source))}\nmodel: {dumps(model)}\n"
+        f"status: {result.status}\n{error}{notes}"
         f"coverage: {share(covered / whole) if whole else 1}\n"
         f"spans: {{{', '.join(f'{status}: {number}' for status, number in spans.items())}}}\n"
         f"input_tokens: {usage.input_tokens}\noutput_tokens: {usage.output_tokens}\n---\n\n"

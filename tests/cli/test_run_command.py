@@ -24,7 +24,20 @@ Command = Callable[..., Any]
 Script = Callable[..., str]
 
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
-DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "tree", "usage", "error"}
+DOCUMENT = {
+    "problems",
+    "notes",
+    "source",
+    "status",
+    "text",
+    "data",
+    "chunks",
+    "coverage",
+    "citations",
+    "tree",
+    "usage",
+    "error",
+}
 RUN = {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"}
 
 

@@ -50,7 +50,7 @@ def test_a_chain_file_names_the_models_of_its_steps(tmp_path: Path, openai_envir
     (tmp_path / "c.yaml").write_text(
         f"name: c\nplan: map_reduce\nsteps: {{{STEPS.replace('e/map', 'e/map, model: openai:gpt-4o-mini')}}}\n"
     )
-    result = po.run(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], "openai:gpt-4o", words=20, chunk_tokens=200)
+    result = po.run(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], "openai:gpt-4o", words=40, chunk_tokens=200)
     assert result.status == "ok", result.reason
     models = [request.body["model"] for request in openai_environment.requests]
     assert models.count("gpt-4o") == 1

@@ -122,15 +122,16 @@ def test_a_reduce_ends_within_the_bound_at_every_reply_length(length: int, finis
     )
 
 
-def test_a_reply_longer_than_asked_is_asked_for_in_half_the_words() -> None:
-    """Once, with twice the room; then it is taken as it is."""
+def test_a_reply_longer_than_its_room_is_asked_for_in_half_the_words() -> None:
+    """Once, behind the same prompt, so that a prompt cache holds it; then it is taken as it is."""
     flood, short = " ".join(["flood"] * 2_000), "a short answer."
     backend = Scripted([Reply(flood), short])
     document = po.run("summarize", [Source("a", text=PROSE)], po.connect(backend), words=80).documents[0]
     assert (document.status, document.text) == ("ok", short)
     first, second = backend.calls
-    assert "at most 80 words" in first.messages[0].content
-    assert "at most 40 words" in second.messages[0].content
+    assert second.messages[0] == first.messages[0]
+    assert second.messages[1].content.startswith(first.messages[1].content)
+    assert "It has 2,000 words or more; at most 80 may be. Aim at 40." in second.messages[1].content
     assert second.max_output_tokens == 2 * first.max_output_tokens
 
 
@@ -185,7 +186,7 @@ def test_an_estimate_of_replies_as_asked_is_what_a_run_takes(sizes: list[int], w
     """
 
     def answer(call: Call) -> str:
-        return " ".join(["x"] * (call.expected_output_tokens or 0))
+        return " ".join(["x"] + ["."] * ((call.expected_output_tokens or 0) - words) + ["x"] * (words - 1))
 
     backend = Scripted(answer=answer, counter=COUNTER, window=4_000)
     planned = job("summarize", texts(sizes), backend, {"chunk_tokens": 200, "words": words})
@@ -302,11 +303,36 @@ def test_an_answer_cut_and_then_blank_is_the_cut_one() -> None:
     assert "One sentence is whole." in document.text
 
 
-def test_a_whole_answer_over_its_limit_is_kept_where_it_fits() -> None:
+def test_a_whole_answer_over_its_room_is_kept_where_it_fits() -> None:
     """A provider's tokens are not always ours; an answer that ended by itself is cut only where it has to be."""
-    answer = " ".join(["flood"] * 100)
+    answer = " ".join(["flood"] * 45) + " ." * 40
     document = po.run("summarize", [Source("a", text=PROSE)], po.connect(Scripted([Reply(answer)])), words=40).documents
-    assert (document[0].status, document[0].text) == ("ok", answer)
+    assert (document[0].status, document[0].text, document[0].notes) == ("ok", answer, ())
+
+
+def test_a_final_answer_over_its_asked_length_is_asked_for_once_more() -> None:
+    """With how long it was; the shorter one is taken, and the result says where it is still too long."""
+    long, longer, short = (" ".join(["flood"] * size) for size in (60, 70, 41))
+    for replies, text, notes in (
+        ([long, short], short, ()),
+        ([long, longer], long, ("60 of 40 words",)),
+        ([long, RefusedError("refused")], long, ("60 of 40 words",)),
+    ):
+        backend = Scripted(replies)
+        document = po.run("summarize", [Source("a", text=PROSE)], po.connect(backend), words=40).documents[0]
+        assert (document.status, document.text, document.notes) == ("ok", text, notes)
+        assert "It has 60 words or more; at most 40 may be. Aim at 26." in backend.calls[1].messages[1].content
+
+
+def test_only_final_answers_are_held_to_their_length() -> None:
+    """Those that go on into a reduce are shortened there; the last of the document and of the folder are read."""
+    backend = Scripted(answer=lambda call: " ".join(["flood"] * 60), counter=COUNTER)
+    client = po.connect(backend)
+    result = po.run("summarize", texts([30, 30]), client, words=40, chunk_tokens=300, reduce_tokens=400)
+    asked = [(call.tags.step, call.tags.level) for call in backend.calls if call.take]
+    assert sorted(asked) == [("corpus", 1), ("reduce", 2)]  # the two documents' are the same, and sent once
+    assert result.corpus is not None
+    assert result.corpus.notes == ("60 of 40 words",)
 
 
 def test_a_failed_reduce_waits_for_those_in_flight() -> None:
@@ -382,12 +408,16 @@ def test_a_json_answer_is_in_the_results_data(tmp_path: Path) -> None:
     assert all(call.schema is not None for call in backend.calls)
 
 
-def test_an_answer_that_is_no_json_is_a_failure_that_keeps_the_text(tmp_path: Path) -> None:
-    """With what is wrong with it."""
+def test_an_answer_that_is_no_json_is_asked_for_again_with_what_was_wrong(tmp_path: Path) -> None:
+    """Once, then it is a failure with the reason."""
+    backend = Scripted(["the miller", '```json\n{"actor": "the miller"}\n```'])
+    (document,) = po.run(structured(tmp_path), [Source("a", text=PROSE)], po.connect(backend)).documents
+    assert (document.status, document.data) == ("ok", {"actor": "the miller"})
+    assert "it is no JSON: Expecting value" in backend.calls[1].messages[-1].content
     backend = Scripted(answer=lambda call: "the miller")
     (document,) = po.run(structured(tmp_path), [Source("a", text=PROSE)], po.connect(backend)).documents
-    assert (document.status, document.text, document.data) == ("failed", "the miller", None)
-    assert "no JSON" in (document.error or "")
+    assert (document.status, document.data, len(backend.calls)) == ("failed", None, 2)
+    assert "cannot be used: it is no JSON" in (document.error or "")
 
 
 def test_an_estimate_of_json_answers_finds_every_document_readable(tmp_path: Path) -> None:

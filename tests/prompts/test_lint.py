@@ -117,10 +117,12 @@ def test_a_short_beginning_of_what_is_sent_often_is_a_hint_with_its_break_even(t
     source = HEAD.format(more="") + LONG + "\n{{ text | fence }}"
     (hint,) = found_in(tmp_path, source, often=True, price=price("gpt-5-mini"))
     assert (hint.code, hint.hint) == ("short-prefix", True)
-    assert "would pay from 103 tokens on" in hint.text
-    assert "it pays from 103 on" in found_in(tmp_path, source.replace(LONG, LONG + "x " * 80), often=True,
-                                             price=price("gpt-5-mini"))[0].text  # fmt: skip
-    assert "pay" not in found_in(tmp_path, source, often=True)[0].text
+    assert str(hint).startswith(f"{tmp_path / 'own.j2'}:1: short-prefix (hint): every call begins with the same ")
+    assert hint.text.endswith("1,024 cached tokens cost as much as 102 fresh ones, more than these 56: leave it short")
+    longer = source.replace(LONG, LONG + "x " * 80)
+    (hint,) = found_in(tmp_path, longer, often=True, price=price("gpt-5-mini"))
+    assert hint.text.endswith("of examples for instance, make each call cheaper")
+    assert "cost as much" not in found_in(tmp_path, source, often=True)[0].text
 
 
 SCHEMA = "output: {format: json, schema: {type: object, properties: {name: {type: string}, age: {type: integer}}}}\n"

@@ -21,7 +21,20 @@ from promptops.store import Row
 from promptops.types import Totals, Usage
 
 USAGE = {"calls", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "usd"}
-DOCUMENT = {"source", "status", "text", "data", "chunks", "coverage", "citations", "tree", "usage", "error"}
+DOCUMENT = {
+    "problems",
+    "notes",
+    "source",
+    "status",
+    "text",
+    "data",
+    "chunks",
+    "coverage",
+    "citations",
+    "tree",
+    "usage",
+    "error",
+}
 RUN = {"run", "chain", "model", "status", "documents", "corpus", "coverage", "usage", "estimate"}
 
 TOTALS = Totals.of(Usage(10, 4, 5, 2), Decimal("0.0012"))
@@ -145,7 +158,8 @@ def test_a_ledger_row_is_its_key_and_the_six_figures() -> None:
 def test_the_overview_has_its_own_usage() -> None:
     """As a document has."""
     value = written(rest=jsonable.rest(result(corpus=CorpusResult("ok", "all", 2, usage=TOTALS))))
-    assert set(value["corpus"]) == {"status", "text", "documents", "citations", "tree", "usage", "error"}
+    fields = {"status", "text", "data", "documents", "citations", "tree", "notes", "left_out", "usage", "error"}
+    assert set(value["corpus"]) == fields
     assert set(value["corpus"]["usage"]) == USAGE
 
 

@@ -23,7 +23,7 @@ class Finding:
     hint: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.code}: {self.text}"
+        return f"{self.path}:{self.line}: {self.code}{' (hint)' if self.hint else ''}: {self.text}"
 
 
 class Ignored:

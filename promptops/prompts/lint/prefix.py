@@ -54,14 +54,16 @@ def prefix(template: Template, body: Body, model: str, price: Price | None, *, o
 
 
 def _break_even(held: int, price: Price | None) -> str:
-    said = f"the stable beginning has {held} tokens, and caches begin at {CACHED_FROM:,}"
+    """What the cache would save, and whether text added to reach it would pay for itself."""
+    said = f"every call begins with the same {held} tokens; a provider's prompt cache begins at {CACHED_FROM:,}"
     share = _cached_share(price)
     if share is None:
-        return said
+        return f"{said}, so none of it is ever read at the cached price"
     least = int(CACHED_FROM * share) + 1
+    filled = f"{CACHED_FROM:,} cached tokens cost as much as {least - 1} fresh ones"
     if held >= least:
-        return f"{said}; filled up to that, with examples for instance, it would cost less: it pays from {least} on"
-    return f"{said}; filling it up would pay from {least} tokens on"
+        return f"{said}. {filled}: {CACHED_FROM - held:,} tokens more, of examples for instance, make each call cheaper"
+    return f"{said}. {filled}, more than these {held}: leave it short"
 
 
 def _cached_share(price: Price | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptops.prompts.lint.body import Body
 from promptops.prompts.lint.finding import Finding
+from promptops.prompts.shape import members
 from promptops.prompts.template import Template
 
 _FEWEST_WORDS = 4
@@ -43,7 +44,7 @@ def _duplicates(body: Body) -> Iterator[Finding]:
 
 
 def _contradictions(schema: Mapping[str, Any], body: Body) -> Iterator[Finding]:
-    known = _properties(schema)
+    known = members(schema)
     for place in body.fixed:
         if said := _NOT_JSON.search(place.text):
             text = f"{said[0]!r} asks for something else than the JSON schema; leave it out"
@@ -52,15 +53,6 @@ def _contradictions(schema: Mapping[str, Any], body: Body) -> Iterator[Finding]:
             if known and key not in known:
                 text = f"{key!r} is no property of the schema, which has {', '.join(sorted(known))}"
                 yield Finding("schema", place.path, place.line, text)
-
-
-def _properties(schema: object) -> set[str]:
-    """Every property name in a schema, at any depth."""
-    if isinstance(schema, Mapping):
-        own = schema.get("properties")
-        names = set(own) if isinstance(own, Mapping) else set()
-        return names.union(*(_properties(value) for value in schema.values()))
-    return set().union(*map(_properties, schema)) if isinstance(schema, list) else set()
 
 
 def _unreachable(template: Template) -> Iterator[Finding]:
