@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
-from promptops.plans import map_reduce, mapping, rerank
+from promptops.plans import compare, decompose, map_reduce, mapping, refine, rerank, stuff
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
-KINDS = {kind.name: kind for kind in (map_reduce.KIND, mapping.KIND, rerank.KIND)}
+_PLANS = (map_reduce, mapping, rerank, refine, stuff, compare, decompose)
+
+KINDS = {plan.KIND.name: plan.KIND for plan in _PLANS}
 """The plans that a chain file can name."""
 
 _CUTTING = ("chunk_tokens", "overlap_tokens", "context")
@@ -80,7 +82,8 @@ class Chain:
     def known(self) -> list[str]:
         """The settings it takes: those of its plan, and those that its templates declare as inputs."""
         taken = {name for step in self.steps.values() for name in step.template.inputs if name not in step.inputs}
-        return [name for name in Settings.model_fields if name in self.kind.settings or name in taken]
+        absent = {name for name in self.kind.optional if name not in self.steps}
+        return [name for name in Settings.model_fields if name in {*self.kind.settings, *taken} - absent]
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """Its settings with ``given`` ones; raises ``UsageError`` for one that is unknown, wrong or missing."""

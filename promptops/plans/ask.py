@@ -70,7 +70,7 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     if wrong:
         raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {wrong}")
     usable = _usable(best, cut, most, question, spec)
-    about = (question.step, question.level, question.start, question.end)
+    about = (spec.named(question), question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)
     places = kept(usable.text, question.places or {})
     return replace(usable, stored=stored, start=question.start, end=question.end, node=node, places=places)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal
 
@@ -113,6 +113,8 @@ class Question:
     """The characters of the document that it is about; of the folder, the numbers of the documents."""
     places: Mapping[int, Place | None] | None = None
     """What the marks in its texts stand for, or that they lead nowhere; ``None`` where the chain does not cite."""
+    expected: str | None = None
+    """An answer as asked for, where an estimate could not make one up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,14 @@ class Spec:
     """Form the smallest groups that a reduce may have, which take the most calls; for the bound of an estimate."""
     join: Literal["text", "list"] = "text"
     """How the answers about the parts of a document become one, where no step reduces them."""
+
+    def within(self, **steps: str) -> Spec:
+        """The spec of a plan inside of this one: ``map="facts"`` gives it this chain's step ``facts`` as its ``map``."""
+        return replace(
+            self,
+            steps={inner: self.steps[own] for inner, own in steps.items()},
+            models={inner: self.models[own] for inner, own in steps.items()},
+        )
 
     def inputs(self, step: str) -> dict[str, Any]:
         """The settings as inputs of the template of ``step``."""
@@ -185,9 +195,9 @@ class Spec:
         schema = self.steps[question.step].template.head.output.json_schema
         return "it was cut" if cut else None if schema is None else misfit(text, schema)
 
-    def room(self, step: str, title: str = "") -> int:
-        """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
-        prompt = self.steps[step].instructions({"title": title, **self.inputs(step)})
+    def room(self, step: str, title: str = "", **beside: Any) -> int:
+        """Tokens that the window leaves for text and reply beside the instructions of ``step`` and the inputs given."""
+        prompt = self.steps[step].instructions({"title": title, **self.inputs(step), **beside})
         model = self.models[step]
         thought = model.reasoning + prompt.output.reasoning_tokens
         return model.window - thought - _BORDER - self.size(step, prompt)
@@ -233,12 +243,21 @@ class Spec:
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
-            expected_output_tokens=min(
-                question.like or ceil(self.words(question.step) * question.ratio * self._marks), limit
-            ),
+            expected=question.expected,
+            expected_output_tokens=min(self._expected(question), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
-            tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
+            tags=Tags(self.run, self.chain, self.named(question), prompt.template, question.document, question.level),
         )
+
+    def named(self, question: Question) -> str:
+        """What the chain calls the step of ``question``."""
+        return self.steps[question.step].name
+
+    def _expected(self, question: Question) -> int:
+        """The tokens of an answer as asked for."""
+        if question.expected is not None:
+            return self.models[question.step].counter.count(question.expected)
+        return question.like or ceil(self.words(question.step) * question.ratio * self._marks)
 
     def _limit(self, question: Question, prompt: Prompt, take: int) -> int:
         """What the settings ask for, or the template where it sets a length of its own in another unit."""

@@ -109,7 +109,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "ask/map": {"question": "How did it vote?"},
     "classify/batch": {"labels": ["good", "나쁨"], "examples": [{"input": "좋다", "output": "good"}]},
     "classify/one": {"labels": ["good", "나쁨"], "reasoning": True},
-    "conversation/compress": {"before": "They spoke of rivers."},
+    "conversation/compress": {"summary": "They spoke of rivers."},
     "critique/check": {"answer": "It met in June."},
     "decompose/join": {"request": "Compare the votes."},
     "decompose/split": {},
