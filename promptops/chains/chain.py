@@ -123,8 +123,20 @@ def load(name: str) -> Chain:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         raise ChainError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
+    return _chain(text, path, folders, KINDS)
+
+
+def parse(text: str, *kinds: Kind, folders: Iterable[str | Path] = ()) -> Chain:
+    """The chain that ``text`` is, which has the form of a chain file; ``kinds`` are plans of yours that it may name.
+
+    Templates are looked for in ``folders`` and then in the library. Raises ``ChainError`` or ``TemplateError``.
+    """
+    return _chain(text, Path("chain"), tuple(map(Path, folders)), {**KINDS, **{kind.name: kind for kind in kinds}})
+
+
+def _chain(text: str, path: Path, folders: tuple[Path, ...], kinds: Mapping[str, Kind]) -> Chain:
     file = validated(_File, text, str(path), ChainError)
-    chain = _Reader(path, text, Library(folders)).chain(file)
+    chain = _Reader(path, text, Library(folders), kinds).chain(file)
     for setting in file.settings.model_fields_set:
         if setting not in chain.known:
             what = f"this chain has no such setting (settings: {', '.join(chain.known)})"
@@ -155,16 +167,17 @@ def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
 class _Reader:
     """Finds the template of each step and checks that the two go together; every complaint with its file and line."""
 
-    def __init__(self, path: Path, text: str, templates: Library) -> None:
+    def __init__(self, path: Path, text: str, templates: Library, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = kinds
         self._path = path
         self._text = text
         self._templates = templates
 
     def chain(self, file: _File) -> Chain:
         """The chain of ``file``; raises ``ChainError`` or ``TemplateError``."""
-        if file.plan not in KINDS:
-            raise self._error(("plan",), f"no plan is named {file.plan!r} (plans: {', '.join(KINDS)})")
-        kind = KINDS[file.plan]
+        if file.plan not in self._kinds:
+            raise self._error(("plan",), f"no plan is named {file.plan!r} (plans: {', '.join(self._kinds)})")
+        kind = self._kinds[file.plan]
         if "join" in file.model_fields_set and not kind.joins:
             raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
         return Chain(file.name, file.description, kind, file.settings, self._all(file, kind), file.join)

@@ -1,4 +1,4 @@
-"""The plan of ``compare``: an answer about each document, as ``map_reduce`` finds it, then one over them side by side."""
+"""The plan of ``compare``: an answer about each document, as ``map_reduce`` finds it, then one over all."""
 
 from __future__ import annotations
 

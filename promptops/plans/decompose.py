@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from promptops.errors import EmptyError, MisfitError, PromptopsError, RefusedError, WindowError
 from promptops.plans import summing
@@ -36,7 +35,6 @@ _Answer = Partial | PromptopsError
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every request by itself."""
-    spec.check(0)
     yield from each(sources, spec, lambda source: document(source, spec))
     return None
 

@@ -134,7 +134,7 @@ class Spec:
     """How the answers about the parts of a document become one, where no step reduces them."""
 
     def within(self, **steps: str) -> Spec:
-        """The spec of a plan inside of this one: ``map="facts"`` gives it this chain's step ``facts`` as its ``map``."""
+        """The spec of a plan inside of this one: ``map="facts"`` makes this chain's step ``facts`` its ``map``."""
         return replace(
             self,
             steps={inner: self.steps[own] for inner, own in steps.items()},
