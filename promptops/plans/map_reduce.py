@@ -86,7 +86,7 @@ class Corpus:
         if whole is None:
             return None
         cut = whole.status == "truncated"
-        text, citations, _ = _cited(whole, self._spec)
+        text, citations, _ = cited(whole, self._spec)
         tree = summing.joined(whole.node, ())
         return CorpusResult("truncated" if cut else "ok", text, self._texts, citations, tree)
 
@@ -170,7 +170,7 @@ class _Mapped:
             raise
 
     def _summed_up(self, outcomes: Sequence[Outcome], whole: Partial) -> tuple[DocumentResult, Places]:
-        text, citations, places = _cited(whole, self.spec)
+        text, citations, places = cited(whole, self.spec)
         found = summing.result(
             self.document.source,
             outcomes,
@@ -184,7 +184,7 @@ class _Mapped:
         return _structured(found, self.spec.steps["reduce" if reduced else "map"]), places
 
 
-def _cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
+def cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
     """An answer, what its sentences rest on, and what its marks stand for."""
     if not spec.cites:
         return whole.text, (), {}

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from promptops.errors import WindowError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
+from promptops.plans.citations import of_part
 from promptops.plans.halves import Outcome, Part, outcome
 from promptops.plans.kind import Kind
+from promptops.plans.map_reduce import cited
 from promptops.plans.plan import Plan
 from promptops.plans.reading import each, excess, fitting, opened
 from promptops.plans.results import CorpusResult, DocumentResult
@@ -36,9 +38,12 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     ratio = spec.ratio(read.text)
 
     def question(part: Part) -> Question:
-        inputs = {"text": part.text, "title": title, "format": read.format, "partial": False}
+        marked = of_part(part.text, source.name, 0) if spec.cites else None
+        text, places = (marked.texts[0], marked.places) if marked else (part.text, None)
+        inputs = {"text": text, "title": title, "format": read.format, "partial": False}
         like = spec.models["map"].counter.count(part.text) if spec.alike("map") else None
-        return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"))
+        whole = spec.whole("map")
+        return Question("map", inputs, source.name, room, ratio, like=like, whole=whole, places=places)
 
     part = Part(0, len(read.text), read.text)
     over = excess(spec, question(part))
@@ -51,9 +56,10 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
 def _result(source: str, found: Outcome, spec: Spec) -> DocumentResult:
     if not isinstance(found.result, Partial):
         return summing.failure(source, [found], 1, found.result if isinstance(found.result, STOPPING) else None)
-    text = found.result.text
+    text, citations, _ = cited(found.result, spec)
     data = json.loads(text) if spec.structured("map") else None
-    return summing.result(source, [found], 1, text=text, data=data, tree=summing.leaves([found]))
+    tree = summing.leaves([found])
+    return summing.result(source, [found], 1, text=text, data=data, citations=citations, tree=tree)
 
 
 def _too_long(tokens: int, spec: Spec) -> WindowError:
