@@ -112,7 +112,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "compare/corpus": {"focus": "votes", "form": "a table"},
     "conversation/compress": {"summary": "They spoke of rivers."},
     "critique/check": {"answer": "It met in June."},
-    "decompose/answer": {"texts": ["It voted 7 to 2."]},
+    "decompose/answer": {"request": "Count."},
     "decompose/join": {"request": "Compare the votes."},
     "decompose/split": {},
     "extract/map": {"focus": "votes", "examples": [{"input": "7대 2", "output": '{"items": []}'}]},
@@ -148,7 +148,8 @@ def test_every_stock_template_fences_its_text_behind_its_instructions(name: str,
     assert hostile in user.content
     assert hostile not in system.content
     assert not any(mark in system.content for mark in ("{%", "{#", "\n\n\n"))
-    assert re.search(r"</(?:document|item)-1>$", user.content.rstrip()) or name in {"critique/check", "decompose/join"}
+    ends_otherwise = {"critique/check", "decompose/answer", "decompose/join"}
+    assert re.search(r"</(?:document|item)-1>$", user.content.rstrip()) or name in ends_otherwise
     assert template.structured == (prompt.schema is not None)
 
 
