@@ -91,7 +91,7 @@ hostile = st.sampled_from(
     chunk=st.integers(16, 800),
     most=st.integers(1, 5),
 )  # fmt: skip
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_run_ends_within_the_estimates_bound(
     chain: str, said: list[Any], sizes: list[int], window: int, asked: dict[str, int], chunk: int, most: int
 ) -> None:
@@ -119,7 +119,7 @@ def test_a_run_ends_within_the_estimates_bound(
     sizes=st.lists(st.integers(1, 25), min_size=2, max_size=3),
     words=st.integers(10, 60),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_an_estimate_of_replies_as_asked_is_what_a_run_takes(chain: str, sizes: list[int], words: int) -> None:
     """Where the model keeps to what it was asked, the expected figures are the run's, to the call and the token."""
 
