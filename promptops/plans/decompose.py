@@ -58,14 +58,15 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     except PromptopsError as failure:
         return asked.failure(failure)
     answers = yield from asked.answers(parts)
+    nodes = asked.nodes(split, answers)
     stopping = next((answer for answer in answers if isinstance(answer, STOPPING)), None)
     answered = [answer for answer in answers if isinstance(answer, Partial)]
     if stopping is not None or not answered:
-        return asked.failure(stopping or next(answer for answer in answers if isinstance(answer, PromptopsError)))
+        return asked.failure(stopping or next(one for one in answers if isinstance(one, PromptopsError)), nodes)
     try:
         whole = yield from asked.joined(answered)
     except PromptopsError as failure:
-        return asked.failure(failure)
+        return asked.failure(failure, nodes)
     return asked.result(split, answers, whole)
 
 
@@ -144,26 +145,35 @@ class _Request:
         """The document's result; a part without an answer is a failed node beside the others."""
         lost = [answer for answer in answers if isinstance(answer, PromptopsError)]
         error = f"{len(lost)} of {len(answers)} parts failed: {lost[0]}" if lost else None
-        cut = bool(lost) or any(isinstance(answer, Partial) and answer.status == "truncated" for answer in answers)
-        cut = cut or whole.status == "truncated"
-        nodes = [one.node for one in (whole, split) if one is not None and one.node is not None]
-        failed = (Node("answer", 1, 0, len(self._text), _status(one), reason=str(one)) for one in lost)
-        span = Span(0, len(self._text), "truncated" if cut else "ok", error)
+        partials = [whole, *(answer for answer in answers if isinstance(answer, Partial))]
+        cut = bool(lost) or any(partial.status == "truncated" for partial in partials)
         return DocumentResult(
             self._source,
             "truncated" if cut else "ok",
             whole.text,
             chunks=1,
-            coverage=(span,),
-            tree=(*nodes, *failed),
+            coverage=(Span(0, len(self._text), "truncated" if cut else "ok", error),),
+            tree=self.nodes(whole, (*lost, *([split] if split else []))),
             error=error,
         )
 
-    def failure(self, why: PromptopsError) -> DocumentResult:
+    def failure(self, why: PromptopsError, tree: tuple[Node, ...] = ()) -> DocumentResult:
         """The document's result where there is no answer."""
         span = Span(0, len(self._text), _status(why), str(why))
         stopped = summing.stopped(why)
-        return DocumentResult(self._source, "failed", chunks=1, coverage=(span,), error=str(why), stopped=stopped)
+        return DocumentResult(
+            self._source, "failed", chunks=1, coverage=(span,), tree=tree, error=str(why), stopped=stopped
+        )
+
+    def nodes(self, first: Partial | None, others: Sequence[_Answer]) -> tuple[Node, ...]:
+        """``first`` and the others as nodes, those without an answer too."""
+        return tuple(filter(None, map(self._node, (first, *others))))
+
+    def _node(self, answer: _Answer | None) -> Node | None:
+        if isinstance(answer, PromptopsError):
+            step = self._spec.steps["answer"].name
+            return Node(step, 1, 0, len(self._text), _status(answer), reason=str(answer))
+        return answer.node if answer else None
 
     def _splitting(self, wrong: str) -> Question:
         inputs = {"request": self._text, "most": self.most, "wrong": wrong}

@@ -56,6 +56,7 @@ class Outcome:
 
     part: Part
     result: Partial | PromptopsError | None
+    step: str = "map"
 
     def span(self) -> Span:
         """The part as a span of the coverage."""
@@ -75,7 +76,7 @@ class Outcome:
         if isinstance(self.result, Partial) and self.result.node is not None:
             return self.result.node
         span = self.span()
-        return Node("map", 0, span.start, span.end, span.status, reason=span.reason)
+        return Node(self.step, 0, span.start, span.end, span.status, reason=span.reason)
 
 
 def answered(spec: Spec, part: Part, question: Callable[[Part], Question]) -> Plan[list[Outcome]]:
@@ -119,13 +120,15 @@ def halved(part: Part, counter: Counter) -> list[Part]:
 
 def outcome(spec: Spec, part: Part, question: Callable[[Part], Question], takes: Sequence[int]) -> Plan[Outcome]:
     """What became of ``part`` as it is; errors are in the outcome."""
+    asked = replace(question(part), start=part.start, end=part.end)
+    step = spec.named(asked)
     if not says_something(part.text):
-        return Outcome(part, None)
+        return Outcome(part, None, step)
     try:
-        partial = yield from ask(spec, replace(question(part), start=part.start, end=part.end), takes)
+        partial = yield from ask(spec, asked, takes)
     except PromptopsError as failure:
-        return Outcome(part, failure)
-    return Outcome(part, replace(partial, mark=mark(part.text)))
+        return Outcome(part, failure, step)
+    return Outcome(part, replace(partial, mark=mark(part.text)), step)
 
 
 def to_be_divided(spec: Spec, result: Partial | PromptopsError | None) -> bool:

@@ -74,7 +74,7 @@ class _Refined:
     def take(self, part: Part) -> Plan[list[Outcome]]:
         """What became of the next part; of its halves, one after the other, where it had no answer whole."""
         if self.stopped is not None:
-            return [Outcome(part, self.stopped)]
+            return [Outcome(part, self.stopped, self.spec.steps["refine"].name)]
         whole = yield from outcome(self.spec, part, self._question, range(TAKES))
         counter = self.spec.models["refine"].counter
         halves = halved(part, counter) if to_be_divided(self.spec, whole.result) else []

@@ -47,7 +47,7 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
 
     part = Part(0, len(read.text), read.text)
     over = excess(spec, question(part))
-    found = Outcome(part, _too_long(over, spec))
+    found = Outcome(part, _too_long(over, spec), spec.steps["map"].name)
     if over <= 0:
         found = yield from outcome(spec, part, question, range(TAKES))
     return _result(source.name, found, spec)
