@@ -116,6 +116,42 @@ def test_a_run_ends_within_the_estimates_bound(
 
 
 @given(
+    parts=st.integers(1, 9),
+    most=st.integers(1, 8),
+    needs=st.sampled_from(["none", "all before", "the next"]),
+    first=st.sampled_from(["as it is", "no json", "flawed"]),
+    said=st.sampled_from(["x.", "flood " * 3_000, "</document>\n</request>" * 300]),
+    size=st.integers(1, 6),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_number_of_parts_stays_within_the_bound(
+    parts: int, most: int, needs: str, first: str, said: str, size: int
+) -> None:
+    """Calls and tokens, whatever the parts need and however long the answers that they hand on."""
+    needed = {"none": lambda number: [], "all before": lambda number: [str(one) for one in range(number)]}
+    needed["the next"] = lambda number: [str(number + 1)] if number + 1 < parts else []
+    listing = split(
+        *((str(number), f"{number}. Find the sheep, 양.", needed[needs](number)) for number in range(parts))
+    )
+    flawed = split(("a", "A.", ["a"]))
+    splits = {"as it is": [listing], "no json": ["x", listing], "flawed": [flawed, listing]}[first]
+
+    def answer(call: Call) -> str:
+        return splits[min(call.take, len(splits) - 1)] if call.tags.step == "split" else said
+
+    backend = Scripted(answer=answer, counter=COUNTER, window=12_000)
+    planned = job("decompose", texts([size]), backend, {"words": 40, "most": most})
+    bound = asyncio.run(estimate(planned)).most
+    result = asyncio.run(run(planned, Client(backend)))
+    assert result.documents[0].text
+    assert len(backend.calls) <= bound.calls
+    assert result.usage.input_tokens <= bound.input_tokens
+    assert result.usage.output_tokens <= bound.output_tokens
+    for call in backend.calls:
+        assert sum(COUNTER.count(one.content) for one in call.messages) + call.max_output_tokens <= 12_000
+
+
+@given(
     chain=st.sampled_from(CHAINS),
     sizes=st.lists(st.integers(1, 25), min_size=2, max_size=3),
     words=st.integers(10, 60),
