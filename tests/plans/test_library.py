@@ -347,6 +347,20 @@ def test_a_request_is_split_answered_and_joined() -> None:
     assert sorted(node.step for node in nodes(document.tree)) == ["answer", "answer", "answer", "join", "split"]
 
 
+def test_the_parts_may_be_answered_by_a_cheaper_model() -> None:
+    """With a vocabulary and a window of its own, within a bound that knows both."""
+    listing = split(("a", "Find.", []), ("b", "Count.", ["a"]))
+    cheap = Scripted(answer=lambda call: "flood " * 900, name="cheap", counter=counter("gpt-4"), window=6_000)
+    dear = Scripted(answer=lambda call: listing if call.tags.step == "split" else "all.", counter=COUNTER)
+    planned = job("decompose", REQUEST, dear, dict(SHORT), {"answer": cheap})
+    most = asyncio.run(estimate(planned)).most
+    result = asyncio.run(run(planned, Client(dear)))
+    assert (result.text, {call.tags.step for call in cheap.calls}) == ("all.", {"answer"})
+    assert {call.tags.step for call in dear.calls} == {"split", "join"}
+    assert result.usage.calls <= most.calls
+    assert result.usage.tokens <= most.tokens
+
+
 def test_a_simple_request_is_one_part_and_needs_no_join() -> None:
     """Two calls in all."""
     backend = decomposing(split(("only", "Find the sheep.", [])))
