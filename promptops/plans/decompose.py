@@ -75,6 +75,7 @@ class _Request:
 
     def __init__(self, spec: Spec, source: str, text: str) -> None:
         self.most = _most(spec)
+        self._unusable: PromptopsError = MisfitError("no parts")
         self._spec = spec
         self._source = source
         self._text = text
@@ -95,7 +96,7 @@ class _Request:
         return max(each, join - self._join_room, excess(spec, self._splitting(max(COMPLAINTS, key=spec.count))), 0)
 
     def split(self) -> Plan[tuple[Partial | None, list[Piece]]]:
-        """The answer that lists the parts, and the parts. Raises ``MisfitError`` where it is no JSON that fits."""
+        """The answer that lists the parts, and the parts. Raises what is wrong where it is no JSON that fits."""
         spec = self._spec
         first, found, wrong = yield from self._listed("", 0)
         if not wrong:
@@ -111,7 +112,7 @@ class _Request:
         if spec.cautious and (again is None or not again.stored):
             return again, self._dearest()
         if again is None and first is None:
-            raise MisfitError(f"the answer to {spec.steps['split'].template.label} cannot be used: {wrong}")
+            raise self._unusable
         if again is not None and not wrong:
             return again, pieces(other)
         usable = mended(other or found, self.most, spec.count, self._allowed)
@@ -186,10 +187,9 @@ class _Request:
         try:
             answer = yield from ask(self._spec, self._splitting(wrong), (take,))
             found = listed(answer.text)
-        except (MisfitError, ValueError):
-            return None, [], self._worst(CUT)
-        except EmptyError:
-            return None, [], self._worst(EMPTY)
+        except (MisfitError, EmptyError, ValueError) as failure:
+            self._unusable = failure if isinstance(failure, PromptopsError) else MisfitError(f"no parts: {failure}")
+            return None, [], self._worst(EMPTY if isinstance(failure, EmptyError) else CUT)
         return answer, found, complaint(found, self.most, self._spec.count, self._allowed)
 
     def _worst(self, wrong: str) -> str:

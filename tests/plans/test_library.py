@@ -415,7 +415,7 @@ def test_a_split_that_is_no_json_fails_after_one_more_asking() -> None:
     backend = decomposing("no json", '{"parts": [1]}')
     document = po.run("decompose", REQUEST, po.connect(backend)).documents[0]
     assert (document.status, len(backend.calls), document.coverage[0].status) == ("failed", 2, "failed")
-    assert "decompose/split@1 cannot be used: it was cut, or is no JSON that fits the schema" in (document.error or "")
+    assert "decompose/split@1 cannot be used: the answer.parts[0] should be object" in (document.error or "")
 
 
 def test_a_part_that_fails_leaves_the_others_answers() -> None:
