@@ -211,7 +211,7 @@ def test_templates_are_linted(command: Command, tmp_path: Path) -> None:
     said = command("templates", "lint")
     assert said.status == 0
     assert "short-prefix" in said.out
-    assert said.err.endswith("templates, 0 findings, 5 hints\n")
+    assert said.err.endswith("templates, 0 findings, 8 hints\n")
     (tmp_path / "part.j2").write_text("{{ text }}")
     (tmp_path / "own.j2").write_text("---\nname: own\nversion: 1\ninputs:\n  text: {type: string, document: true}\n"
                                      "---\n{% include 'part' %}")  # fmt: skip
