@@ -93,7 +93,7 @@ def connect(
 
 
 def job(
-    chain: str,
+    chain: str | Chain,
     paths: Paths,
     model: Backend,
     settings: dict[str, Any],
@@ -107,7 +107,7 @@ def job(
     Raises ``NotFoundError`` for a missing path or chain, ``WindowError`` where a model's window is unknown,
     ``UsageError`` where it is an embedding model.
     """
-    loaded = chains.load(chain, folders(templates))
+    loaded = chain if isinstance(chain, Chain) else chains.load(chain, folders(templates))
     loaded.settings.updated(settings)
     planned = Job(loaded, _sources(paths), model, settings, _others(loaded, model, models or {}))
     planned.models()
@@ -136,7 +136,7 @@ def _beside(model: Backend, asked: str | Backend) -> Backend:
 
 
 def plan(
-    chain: str,
+    chain: str | Chain,
     paths: Paths,
     model: str | Backend = "extractive",
     *,
@@ -159,7 +159,7 @@ def plan(
 
 
 def diff(
-    chain: str,
+    chain: str | Chain,
     paths: Paths,
     model: str | Backend = "extractive",
     *,
@@ -175,7 +175,7 @@ def diff(
         return _blocking(comparing.difference(_job(chain, paths, model, options), database))
 
 
-def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
+def _job(chain: str | Chain, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
     """The job of ``options`` that say something of the model, and of settings."""
     batch, models, mine = options.pop("batch", False), options.pop("models", None), options.pop("templates", ())
     known = {name: value for name, value in options.items() if name in _SAID_OF_A_MODEL}
@@ -186,7 +186,7 @@ def _job(chain: str, paths: Paths, model: str | Backend, options: dict[str, Any]
 
 
 async def arun(
-    chain: str,
+    chain: str | Chain,
     paths: Paths,
     client: Client | str = "extractive",
     *,
@@ -195,7 +195,7 @@ async def arun(
     min_coverage: float = 0.0,
     **settings: Any,
 ) -> Result:
-    """Run ``chain`` over files, folders or ``Source`` texts; settings by name (``words=80``).
+    """Run ``chain``, a name, a file or a ``Chain``, over files, folders or ``Source`` texts; settings by name.
 
     ``models`` names, by step, models of their own for single steps; they share the client's store and budget.
     ``templates`` are folders of yours, whose templates win over the library's of the same name. What goes wrong with
@@ -212,7 +212,7 @@ async def arun(
 
 
 def run(
-    chain: str,
+    chain: str | Chain,
     paths: Paths,
     client: Client | str = "extractive",
     *,

@@ -161,6 +161,8 @@ class Call:
     given_up: tuple[GivenUp, ...] = ()
     items: int = 1
     """How many calls it asks about in one prompt."""
+    expected: str | None = field(default=None, compare=False, repr=False)
+    """An answer as asked for, for estimates that could not make one up; it is sent nowhere."""
     reworded: tuple[Message, ...] | None = None
     """The messages of the first asking, where this one asks again in other words."""
     listener: Listener | None = field(default=None, compare=False, repr=False)

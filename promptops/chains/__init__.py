@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from promptops.chains.chain import SUFFIXES, Chain, load, names
+from promptops.chains.chain import SUFFIXES, Chain, load, names, parse
 
-__all__ = ["SUFFIXES", "Chain", "load", "names"]
+__all__ = ["SUFFIXES", "Chain", "load", "names", "parse"]

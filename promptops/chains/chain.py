@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
-from promptops.plans import map_reduce, mapping, rerank
+from promptops.plans import compare, decompose, map_reduce, mapping, refine, rerank, stuff
 from promptops.plans.entries import ADDED
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 
-KINDS = {kind.name: kind for kind in (map_reduce.KIND, mapping.KIND, rerank.KIND)}
+_PLANS = (map_reduce, mapping, rerank, refine, stuff, compare, decompose)
+
+KINDS = {plan.KIND.name: plan.KIND for plan in _PLANS}
 """The plans that a chain file can name."""
 
 _CUTTING = ("chunk_tokens", "overlap_tokens", "context")
@@ -86,7 +88,8 @@ class Chain:
     def known(self) -> list[str]:
         """The settings it takes: those of its plan, and those that its templates declare as inputs."""
         taken = {name for step in self.steps.values() for name in step.template.inputs if name not in step.inputs}
-        return [name for name in Settings.model_fields if name in self.kind.settings or name in taken]
+        absent = {name for name in self.kind.optional if name not in self.steps}
+        return [name for name in Settings.model_fields if name in {*self.kind.settings, *taken} - absent]
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """Its settings with ``given`` ones; raises ``UsageError`` for one that is unknown, wrong or missing."""
@@ -129,8 +132,20 @@ def load(name: str, templates: Iterable[Path] = ()) -> Chain:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as failure:
         raise ChainError(f"{path}: cannot be read as UTF-8 text: {failure}") from None
+    return _chain(text, path, folders, KINDS)
+
+
+def parse(text: str, *kinds: Kind, folders: Iterable[str | Path] = ()) -> Chain:
+    """The chain that ``text`` is, which has the form of a chain file; ``kinds`` are plans of yours that it may name.
+
+    Templates are looked for in ``folders`` and then in the library. Raises ``ChainError`` or ``TemplateError``.
+    """
+    return _chain(text, Path("chain"), tuple(map(Path, folders)), {**KINDS, **{kind.name: kind for kind in kinds}})
+
+
+def _chain(text: str, path: Path, folders: tuple[Path, ...], kinds: Mapping[str, Kind]) -> Chain:
     file = validated(_File, text, str(path), ChainError)
-    chain = _Reader(path, text, Library(folders)).chain(file)
+    chain = _Reader(path, text, Library(folders), kinds).chain(file)
     for setting in file.settings.model_fields_set:
         if setting not in chain.known:
             what = f"this chain has no such setting (settings: {', '.join(chain.known)})"
@@ -161,16 +176,17 @@ def _path(name: str) -> tuple[Path, tuple[Path, ...]]:
 class _Reader:
     """Finds the template of each step and checks that the two go together; every complaint with its file and line."""
 
-    def __init__(self, path: Path, text: str, templates: Library) -> None:
+    def __init__(self, path: Path, text: str, templates: Library, kinds: Mapping[str, Kind]) -> None:
+        self._kinds = kinds
         self._path = path
         self._text = text
         self._templates = templates
 
     def chain(self, file: _File) -> Chain:
         """The chain of ``file``; raises ``ChainError`` or ``TemplateError``."""
-        if file.plan not in KINDS:
-            raise self._error(("plan",), f"no plan is named {file.plan!r} (plans: {', '.join(KINDS)})")
-        kind = KINDS[file.plan]
+        if file.plan not in self._kinds:
+            raise self._error(("plan",), f"no plan is named {file.plan!r} (plans: {', '.join(self._kinds)})")
+        kind = self._kinds[file.plan]
         if "join" in file.model_fields_set and not kind.joins:
             raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
         steps = self._all(file, kind)

@@ -86,7 +86,7 @@ def _named(name: str, folders: list[str]) -> Iterator[tuple[Library, str, bool]]
 def _sent(chain: chains.Chain) -> Iterator[tuple[str, bool]]:
     """The templates of a chain, and whether it sends them many times: for every chunk."""
     for name, step in chain.steps.items():
-        yield step.template.head.name, name == "map"
+        yield step.template.head.name, name in chain.kind.cutting
 
 
 def _library(name: str, folders: list[str]) -> Library:

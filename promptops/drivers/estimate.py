@@ -163,6 +163,8 @@ class Phantom:
             return Reply(written(dict.fromkeys(ids, each)), usage)
         if self._worst:
             return Reply(self._filler(call, length), usage, "length")
+        if call.expected is not None:
+            return Reply(call.expected, usage)
         return Reply(self._filler(call, length, call.schema), usage)
 
     def _filler(self, call: Call, length: int, schema: Mapping[str, Any] | None = None) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from promptops.types import Message
 
 _OPEN = re.compile(
-    r"^<(?P<name>(?:document|title)(?:-\d+)?)(?P<attributes>(?:[ \t]+[\w-]+=\"[^\"\n]*\")*)[ \t]*>[ \t]*$", re.MULTILINE
+    r"^<(?P<name>(?:document|title|summary)(?:-\d+)?)(?P<attributes>(?:[ \t]+[\w-]+=\"[^\"\n]*\")*)[ \t]*>[ \t]*$",
+    re.MULTILINE,
 )
 _ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"\n]*)\"")
 _CITE = re.compile(r"^Cite: [^\n]*? (before|after) ", re.MULTILINE)
@@ -68,14 +69,18 @@ class _Fence:
 
 
 def read_prompt(messages: Sequence[Message]) -> Asked:
-    """The fenced documents of the last user message, or all of it where none is fenced, and the wishes around them."""
+    """The fenced documents of the last user message, or all of it where none is fenced, and the wishes around them.
+
+    A fenced summary is a document too: what was said so far.
+    """
     users = [number for number, message in enumerate(messages) if message.role == "user"]
     last = users[-1] if users else len(messages) - 1
     fences, outside = _fences(messages[last].content) if messages else ([], "")
     around = "\n".join([*(_fences(message.content)[1] for message in messages[:last]), outside])
     documents = [fence for fence in fences if not fence.name.startswith("title")]
     titles = [fence.text for fence in fences if fence.name.startswith("title")]
-    titles += [fence.attributes["title"] for fence in documents if "title" in fence.attributes and len(documents) == 1]
+    titled = [fence.attributes["title"] for fence in documents if "title" in fence.attributes]
+    titles += titled if sum(not fence.name.startswith("summary") for fence in documents) == 1 else []
     focus, question = _FOCUS.search(around), _QUESTION.search(around)
     cites, quotes = _CITE.search(around), _QUOTES.search(around)
     wishes = _QUESTION.sub("", _FOCUS.sub("", around))

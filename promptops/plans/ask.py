@@ -111,7 +111,7 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     if best.wrong:
         raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {best.wrong}")
     usable = _usable(best.text, best.cut, spec.most(question, first), question, spec)
-    about = (question.step, question.level, question.start, question.end)
+    about = (spec.named(question), question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)
     notes = (f"{best.over:,} of {prompt.length}",) if best.over else ()
     places = kept(usable.text, question.places or {})

@@ -56,6 +56,7 @@ class Outcome:
 
     part: Part
     result: Partial | PromptopsError | None
+    step: str = "map"
 
     def span(self) -> Span:
         """The part as a span of the coverage."""
@@ -75,18 +76,18 @@ class Outcome:
         if isinstance(self.result, Partial) and self.result.node is not None:
             return self.result.node
         span = self.span()
-        return Node("map", 0, span.start, span.end, span.status, reason=span.reason)
+        return Node(self.step, 0, span.start, span.end, span.status, reason=span.reason)
 
 
 def answered(spec: Spec, part: Part, question: Callable[[Part], Question]) -> Plan[list[Outcome]]:
     """What became of ``part``, or of its halves; ``question`` makes what to ask of a part."""
-    whole = yield from _outcome(spec, part, question, range(TAKES))
-    if not _to_be_divided(spec, whole.result):
+    whole = yield from outcome(spec, part, question, range(TAKES))
+    if not to_be_divided(spec, whole.result):
         return [whole]
     halves = halved(part, spec.models["map"].counter)
     if not halves:
         return [whole]
-    asked: list[Generator[Any, Any, Any]] = [_outcome(spec, half, question, (TAKES,)) for half in halves]
+    asked: list[Generator[Any, Any, Any]] = [outcome(spec, half, question, (TAKES,)) for half in halves]
     outcomes: list[Outcome] = yield asked
     return outcomes
 
@@ -117,17 +118,21 @@ def halved(part: Part, counter: Counter) -> list[Part]:
     return [Part(part.start, middle, part.text[: before + cut]), Part(middle, part.end, own[cut:])]
 
 
-def _outcome(spec: Spec, part: Part, question: Callable[[Part], Question], takes: Sequence[int]) -> Plan[Outcome]:
+def outcome(spec: Spec, part: Part, question: Callable[[Part], Question], takes: Sequence[int]) -> Plan[Outcome]:
+    """What became of ``part`` as it is; errors are in the outcome."""
+    asked = replace(question(part), start=part.start, end=part.end)
+    step = spec.named(asked)
     if not says_something(part.text):
-        return Outcome(part, None)
+        return Outcome(part, None, step)
     try:
-        partial = yield from ask(spec, replace(question(part), start=part.start, end=part.end), takes)
+        partial = yield from ask(spec, asked, takes)
     except PromptopsError as failure:
-        return Outcome(part, failure)
-    return Outcome(part, replace(partial, mark=mark(part.text)))
+        return Outcome(part, failure, step)
+    return Outcome(part, replace(partial, mark=mark(part.text)), step)
 
 
-def _to_be_divided(spec: Spec, result: Partial | PromptopsError | None) -> bool:
+def to_be_divided(spec: Spec, result: Partial | PromptopsError | None) -> bool:
+    """Whether halves may do better, or a cautious spec pays for them."""
     if isinstance(result, Partial):
         return spec.cautious and not result.stored
     return isinstance(result, _DIVIDED)

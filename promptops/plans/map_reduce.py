@@ -26,17 +26,18 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
 
     The folder's tree grows while documents finish: neither results nor summaries pile up.
     """
-    spec.check(_least(spec))
-    corpus = _Corpus(spec)
+    spec.check(least(spec))
+    corpus = Corpus(spec)
     yield from in_order(sources, spec, lambda source: document(source, spec), lambda done: done.result, corpus.take)
     return (yield from corpus.finish())
 
 
-class _Corpus:
+class Corpus:
     """Grows the folder's tree from the documents that have an answer, in their order."""
 
     def __init__(self, spec: Spec) -> None:
-        self._tree = Tree(spec, "corpus", "", room=spec.least_room(), inputs={})
+        self._wanted = spec.settings.corpus and "corpus" in spec.steps
+        self._tree = Tree(spec, "corpus" if self._wanted else "reduce", "", room=spec.least_room(), inputs={})
         self._spec = spec
         self._taken = 0
         self._texts = 0
@@ -44,10 +45,11 @@ class _Corpus:
         self._failure: PromptopsError | None = None
 
     def take(self, answered: Answered) -> Plan[None]:
+        """The next document's answer."""
         result, number = answered.result, self._taken
         self._taken += 1
         self._missing += result.stopped is not None
-        if not result.text or not self._spec.settings.corpus:
+        if not result.text or not self._wanted:
             return
         self._texts += 1
         if self._missing or self._failure:
@@ -68,7 +70,8 @@ class _Corpus:
             self._failure = failure
 
     def finish(self) -> Plan[CorpusResult | None]:
-        if not self._spec.settings.corpus or self._texts < 2:
+        """The answer over all, ``None`` where there are not two to join."""
+        if not self._wanted or self._texts < 2:
             return None
         if self._missing:
             yield from self._tree.abandon()
@@ -84,7 +87,7 @@ class _Corpus:
         if whole is None:
             return None
         status: DocumentStatus = "truncated" if whole.status == "truncated" else "ok"
-        text, citations, _ = _cited(whole, self._spec)
+        text, citations, _ = cited(whole, self._spec)
         tree = summing.joined(whole.node, ())
         return CorpusResult(status, text, self._texts, citations=citations, tree=tree, notes=whole.notes)
 
@@ -102,9 +105,12 @@ class Answered:
 def document(source: Source, spec: Spec) -> Plan[Answered]:
     """One document's answer; whatever goes wrong with it is in the result."""
     read = yield from opened(source)
-    if isinstance(read, DocumentResult):
-        return Answered(read)
-    title, room = fitting(read, spec, _least(spec))
+    return Answered(read) if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
+
+
+def over(source: Source, read: Document, spec: Spec) -> Plan[Answered]:
+    """The same of a document that has been read, for a plan around this one."""
+    title, room = fitting(read, spec, least(spec))
     budget = min(spec.chunk_tokens("map"), _room_for_text(room, spec))
     chunks = yield from parts(
         source, read, spec.models["map"].counter, budget, min(spec.overlap_tokens("map"), budget // 2)
@@ -171,7 +177,7 @@ class _Mapped:
 
     def _summed_up(self, outcomes: Sequence[Outcome], review: Reviewed) -> tuple[DocumentResult, Places]:
         whole = review.answer
-        text, citations, places = _cited(whole, self.spec)
+        text, citations, places = cited(whole, self.spec)
         found = summing.result(
             self.document.source,
             outcomes,
@@ -187,7 +193,7 @@ class _Mapped:
         return _structured(found, self.spec.steps["reduce" if reduced else "map"]), places
 
 
-def _cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
+def cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
     """An answer, what its sentences rest on, and what its marks stand for."""
     if not spec.cites:
         return whole.text, (), {}
@@ -211,7 +217,7 @@ def _room_for_text(room: int, spec: Spec) -> int:
     return left * 4 // 7 if spec.cites else left
 
 
-def _least(spec: Spec) -> int:
+def least(spec: Spec) -> int:
     """The room that two texts and their joint reply take at least, in tokens."""
     return 8 * wrapping(spec)
 
@@ -228,7 +234,7 @@ KIND = Kind(
     },
     ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language", "corpus"),
     joining=("reduce", "corpus"),
-    optional=("check", "revise"),
+    optional=("check", "revise", "corpus"),
     needs={"revise": "check"},
     lists={"check": PROBLEMS},
 )

@@ -21,7 +21,7 @@ from promptops.plans.plan import Plan
 from promptops.plans.reading import each, fitting, in_order, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Question, Spec
-from promptops.types import Source
+from promptops.types import Document, Source
 
 _PER_CHUNK = 6
 """Times a chunk that the window must hold where the reply is as long as it: itself, and four of it for the reply."""
@@ -67,8 +67,11 @@ class _Corpus:
 def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
     """One document's answer; whatever goes wrong with it is in the result."""
     read = yield from opened(source)
-    if isinstance(read, DocumentResult):
-        return read
+    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
+
+
+def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
+    """The same of a document that has been read, for a plan around this one."""
     title, room = fitting(read, spec, 0)
     budget = (room - 64) // _PER_CHUNK if spec.alike("map") else room - room // 4
     counter = spec.models["map"].counter

@@ -10,7 +10,7 @@ from promptops.errors import DocumentError, UsageError
 from promptops.plans.halves import says_something
 from promptops.plans.plan import Plan, Read, Report, Split, Start
 from promptops.plans.results import DocumentResult, Span
-from promptops.plans.spec import Spec
+from promptops.plans.spec import TAKES, Question, Spec, schema_tokens
 from promptops.types import Chunk, Counter, Document, Source
 
 T = TypeVar("T")
@@ -83,3 +83,12 @@ def fitting(document: Document, spec: Spec, least: int, *steps: str) -> tuple[st
     title = document.title[:_TITLE]
     room = spec.least_room(title, *steps)
     return (title, room) if room >= spec.needed(least) else ("", spec.least_room("", *steps))
+
+
+def excess(spec: Spec, question: Question) -> int:
+    """The tokens by which ``question`` and its longest answer pass the window; 0 or less where they fit."""
+    call = spec.call(question, spec.prompt(question), TAKES - 1)
+    model = spec.models[question.step]
+    contents = sum(model.counter.count(message.content) for message in call.messages)
+    contents += schema_tokens(call.schema, model.counter) + model.overhead * (len(call.messages) + 1)
+    return contents + call.max_output_tokens + model.reasoning - model.window

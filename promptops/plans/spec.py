@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal
 
@@ -114,6 +114,8 @@ class Question:
     """The characters of the document that it is about; of the folder, the numbers of the documents."""
     places: Mapping[int, Place | None] | None = None
     """What the marks in its texts stand for, or that they lead nowhere; ``None`` where the chain does not cite."""
+    expected: str | None = None
+    """An answer as asked for, where an estimate could not make one up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,14 @@ class Spec:
     """The member of an entry that repeats the text, where lists in JSON are united."""
     key: tuple[str, ...] = ()
     """The members by which two entries are about the same; by default all but the quote."""
+
+    def within(self, **steps: str) -> Spec:
+        """The spec of a plan inside of this one: ``map="facts"`` makes this chain's step ``facts`` its ``map``."""
+        return replace(
+            self,
+            steps={inner: self.steps[own] for inner, own in steps.items()},
+            models={inner: self.models[own] for inner, own in steps.items()},
+        )
 
     def inputs(self, step: str) -> dict[str, Any]:
         """The settings as inputs of the template of ``step``."""
@@ -183,9 +193,9 @@ class Spec:
         """Whether a part of an answer is of no use, as of JSON, of a label and of a translation."""
         return self.steps[step].template.checked or self.alike(step)
 
-    def room(self, step: str, title: str = "") -> int:
-        """Tokens that the window leaves for text and reply beside the instructions of ``step``."""
-        prompt = self.steps[step].instructions({"title": title, **self.inputs(step)})
+    def room(self, step: str, title: str = "", **beside: Any) -> int:
+        """Tokens that the window leaves for text and reply beside the instructions of ``step`` and the inputs given."""
+        prompt = self.steps[step].instructions({"title": title, **self.inputs(step), **beside})
         model = self.models[step]
         thought = model.reasoning + prompt.output.reasoning_tokens
         return model.window - thought - _BORDER - self.size(step, prompt)
@@ -234,12 +244,21 @@ class Spec:
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
             take=take,
-            expected_output_tokens=min(
-                question.like or ceil(self.words(question.step) * question.ratio * self._marks), limit
-            ),
+            expected=question.expected,
+            expected_output_tokens=min(self._expected(question), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
-            tags=Tags(self.run, self.chain, question.step, prompt.template, question.document, question.level),
+            tags=Tags(self.run, self.chain, self.named(question), prompt.template, question.document, question.level),
         )
+
+    def named(self, question: Question) -> str:
+        """What the chain calls the step of ``question``."""
+        return self.steps[question.step].name
+
+    def _expected(self, question: Question) -> int:
+        """The tokens of an answer as asked for."""
+        if question.expected is not None:
+            return self.models[question.step].counter.count(question.expected)
+        return question.like or ceil(self.words(question.step) * question.ratio * self._marks)
 
     def _limit(self, question: Question, prompt: Prompt, take: int) -> int:
         """What the settings ask for, or the template where it sets a length of its own in another unit."""

@@ -107,7 +107,7 @@ class Conversation:
         template = Library().template(_TEMPLATE)
         transcript = "\n\n".join(f"{message.role}: {message.content}" for turn in old for message in turn)
         words = max(room // 3, _LEAST_WORDS)
-        prompt = template.render(text=transcript, before=self.summary, words=words)
+        prompt = template.render(text=transcript, summary=self.summary, words=words)
         return Call(prompt.messages, room, tags=replace(tags, template=prompt.template))
 
     def _told(self) -> str:

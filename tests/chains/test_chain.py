@@ -9,6 +9,8 @@ import pytest
 
 from promptops import chains
 from promptops.errors import ChainError, NotFoundError, TemplateError, UsageError
+from promptops.plans import mapping
+from promptops.plans.kind import Kind
 from promptops.plans.settings import Settings
 
 STEPS = """\
@@ -93,7 +95,10 @@ def test_an_override_of_a_stock_template_wins(file: Writing, tmp_path: Path) -> 
     ("text", "said"),
     [
         ("name: own\nplan: map_reduce\nstep: {}\n" + STEPS, "own.yaml:3: step: unknown key"),
-        ("name: own\nplan: refine\n" + STEPS, "own.yaml:2: plan: no plan is named 'refine' (plans: map_reduce, map,"),
+        (
+            "name: own\nplan: refined\n" + STEPS,
+            "own.yaml:2: plan: no plan is named 'refined' (plans: map",
+        ),
         ("plan: map_reduce\n" + STEPS, "own.yaml:1: name: field required"),
         ("name: o w n\nplan: map_reduce\n" + STEPS, "own.yaml:1: name: "),
         (CHAIN + "name: twice\n", "own.yaml:7: the key 'name' stands twice"),
@@ -193,3 +198,27 @@ def test_settings_from_a_command_line_are_text() -> None:
     """And become what they mean."""
     settings = chains.load("summarize").settings.updated({"words": "80", "corpus": "false", "language": "한국어"})
     assert (settings.words, settings.corpus, settings.language) == (80, False, "한국어")
+
+
+PLAN = Kind("aloud", mapping.folder, {"map": ("text",)}, ("words",))
+
+
+def test_a_chain_in_python_has_a_plan_of_your_own() -> None:
+    """Its text has the form of a chain file, and is held to it; without the plan it names one that there is not."""
+    chain = chains.parse("name: shout\nplan: aloud\nsteps: {map: {template: rewrite/shorter, words: 9}}\n", PLAN)
+    assert (chain.name, chain.kind, chain.steps["map"].words) == ("shout", PLAN, 9)
+    assert "words" in chain.known
+    for text, said in (
+        ("name: shout\nplan: aloud\nsteps: {}\n", "chain:3: steps: aloud needs a step 'map'"),
+        ("name: shout\nplan: alone\nsteps: {}\n", "chain:2: plan: no plan is named 'alone'"),
+        ("name: shout\nsteps: {}\n", "chain:1: plan: field required"),
+    ):
+        with pytest.raises(ChainError, match=said):
+            chains.parse(text, PLAN)
+
+
+def test_a_step_that_may_be_left_out_takes_its_setting_with_it(file: Writing) -> None:
+    """A chain without an overview does not know whether there should be one."""
+    chain = chains.load(file(CHAIN.replace("  corpus: {template: summarize/corpus}\n", "")))
+    assert "corpus" not in chain.known
+    assert "corpus" in chains.load(file(CHAIN)).known

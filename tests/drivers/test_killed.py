@@ -18,8 +18,9 @@ from promptops.testing import KEY, FakeOpenAI
 CONCURRENCY = 4
 
 
-def start(folder: Path, store: Path, server: FakeOpenAI) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "promptops", "summarize", str(folder), "--model", "openai:gpt-4o-mini"]
+def start(folder: Path, store: Path, server: FakeOpenAI, *chain: str) -> subprocess.Popen[str]:
+    asked = chain or ("summarize",)
+    command = [sys.executable, "-m", "promptops", *asked, str(folder), "--model", "openai:gpt-4o-mini"]
     options = ["--store", str(store), "--json", "--concurrency", str(CONCURRENCY), "--set", "chunk_tokens=120"]
     environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
     return subprocess.Popen(
@@ -42,17 +43,17 @@ def documents(folder: Path) -> Path:
 def answer(run: str) -> list[object]:
     found = json.loads(run)
     return [(one["source"], one["status"], one["text"], one["coverage"]) for one in found["documents"]] + [
-        found["corpus"]["text"]
+        (found["corpus"] or {}).get("text")
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_kill_9_and_go_on(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "chain"), [(1, "summarize"), (2, "refine"), (3, "compare")])
+def test_kill_9_and_go_on(seed: int, chain: str, tmp_path: Path) -> None:
     """At three instants of one run, by the server's own record of what it answered."""
     folder = documents(tmp_path / "documents")
     with FakeOpenAI(latency=0.05) as server:
-        whole = start(folder, tmp_path / "whole.db", server)
+        whole = start(folder, tmp_path / "whole.db", server, "run", chain)
         out, err = whole.communicate(timeout=120)
         assert whole.returncode == 0, err
         once = len(server.requests)
@@ -61,13 +62,13 @@ def test_kill_9_and_go_on(seed: int, tmp_path: Path) -> None:
     with FakeOpenAI(latency=0.05) as server:
         for _ in range(3):
             seen = len(server.requests)
-            process = start(folder, tmp_path / "store.db", server)
+            process = start(folder, tmp_path / "store.db", server, "run", chain)
             while process.poll() is None and len(server.requests) < seen + once // 5:
                 time.sleep(0.005)
             time.sleep(chance.random() * 0.1)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-        last = start(folder, tmp_path / "store.db", server)
+        last = start(folder, tmp_path / "store.db", server, "run", chain)
         resumed, err = last.communicate(timeout=120)
         assert last.returncode == 0, err
         assert len(server.requests) <= once + 3 * CONCURRENCY

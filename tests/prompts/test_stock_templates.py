@@ -112,13 +112,17 @@ EVERY: dict[str, dict[str, Any]] = {
         "reasoning": True,
         "examples": [{"input": "좋다", "output": "good"}],
     },
-    "conversation/compress": {"before": "They spoke of rivers."},
+    "compare/corpus": {"focus": "votes", "form": "a table"},
+    "conversation/compress": {"summary": "They spoke of rivers."},
     "critique/check": {"answer": "It met in June."},
     "critique/revise": {"problems": '{"problems": []}', "words": 9},
+    "decompose/answer": {"request": "Count."},
     "decompose/join": {"request": "Compare the votes."},
     "decompose/split": {},
     "extract/map": {"focus": "votes", "examples": [{"input": "7대 2", "output": '{"items": []}'}]},
     "keywords/map": {"most": 5},
+    "outline/map": {"words": 9, "partial": True, "title": "제목"},
+    "outline/reduce": {"words": 9, "title": "제목"},
     "packing/items": {"instructions": "Say it.", "ids": ["ab12"]},
     "rewrite/shorter": {"words": 9},
     "summarize/corpus": {"words": 9},
@@ -148,10 +152,8 @@ def test_every_stock_template_fences_its_text_behind_its_instructions(name: str,
     assert hostile in user.content
     assert hostile not in system.content
     assert not any(mark in system.content for mark in ("{%", "{#", "\n\n\n"))
-    assert re.search(r"</(?:document|item|answer)-1>$", user.content.rstrip()) or name in {
-        "critique/check",
-        "decompose/join",
-    }
+    ends_otherwise = {"critique/check", "decompose/answer", "decompose/join"}
+    assert re.search(r"</(?:document|item|answer)-1>$", user.content.rstrip()) or name in ends_otherwise
     assert template.structured == (prompt.schema is not None)
 
 

@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializa
 from typing_extensions import override
 
 from promptops import api
+from promptops.chains import Chain
 from promptops.client import Client
 from promptops.drivers import run as running
 from promptops.drivers.result import Result
@@ -37,7 +38,7 @@ class ChainRunnable(Runnable[Given, Result]):
     and all before it are done, and the ``Result`` last. Raises what ``promptops.run`` raises.
     """
 
-    def __init__(self, chain: str, client: Client, **settings: Any) -> None:
+    def __init__(self, chain: str | Chain, client: Client, **settings: Any) -> None:
         self.chain = chain
         self.client = client
         self.settings = settings
