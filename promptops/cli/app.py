@@ -55,6 +55,7 @@ def run(
     setting: options.Settings = None,
     step_model: options.StepModels = None,
     out: options.Out = None,
+    html: options.Html = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
@@ -98,7 +99,7 @@ def run(
         known["models"] = options.step_models(step_model)
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
     settings, models = options.settings(setting), options.step_models(step_model)
-    asked = running.Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models)
+    asked = running.Asked(chain, paths, model, settings, connection, out, as_json, min_coverage, models, html)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
 
@@ -130,6 +131,7 @@ def plan(
     setting: options.Settings = None,
     step_model: options.StepModels = None,
     out: options.Out = None,  # noqa: ARG001 - a run's command line can be planned as it is, by changing one word
+    html: options.Html = None,  # noqa: ARG001 - the same
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,

@@ -49,6 +49,10 @@ StepModels = Annotated[
     typer.Option("--step-model", metavar="STEP=SPEC", help="A model of its own for one step: map=openai:NAME."),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]
+Html = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write one page: each answer beside its sources, and what every question took."),
+]
 Store = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Replies and ledger; default PROMPTOPS_STORE or your state folder."),

@@ -27,9 +27,10 @@ from promptops.prices import FREE
 from promptops.report import jsonable
 from promptops.report.encoding import printable
 from promptops.report.folder import INDEX, Folder
+from promptops.report.html import Page, is_page
 from promptops.report.sources import with_sources
 from promptops.report.words import dollars, duration, packed, plain, plural, spent
-from promptops.types import Tags, Totals
+from promptops.types import Source, Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}
 INTERRUPTED = 130
@@ -48,6 +49,12 @@ class Asked:
     json: bool
     min_coverage: float = 0.0
     models: dict[str, Any] = field(default_factory=dict)
+    html: Path | None = None
+
+    @property
+    def written(self) -> list[Path]:
+        """What the run writes itself, which is no document of it and no change to watch for."""
+        return [path for path in (self.out, self.html) if path is not None]
 
 
 def run(asked: Asked) -> int:
@@ -58,7 +65,7 @@ def run(asked: Asked) -> int:
 
 def watch(asked: Asked) -> int:
     """Run it, and again after every change of a document, until it is interrupted or may send no more."""
-    changes = watching.changes(asked.paths, asked.out)
+    changes = watching.changes(asked.paths, asked.written)
     with api.connect(asked.model, **asked.connection) as client:
         while True:
             status = _once(asked, client)
@@ -73,14 +80,14 @@ def watch(asked: Asked) -> int:
 
 
 def _once(asked: Asked, client: Client) -> int:
-    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, asked.settings, asked.models))
+    job = _without(asked.written, api.job(asked.chain, asked.paths, client.backend, asked.settings, asked.models))
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
         _left_at_the_provider(client)
         note("stopped; what is paid for is kept. To go on: ", command())
         return INTERRUPTED
-    _conclude(result, asked.out)
+    _conclude(result, asked)
     return EXIT[result.status]
 
 
@@ -92,15 +99,17 @@ def _left_at_the_provider(client: Client) -> None:
         note(f"left running at the provider: batch {names} with {plural(calls, 'call')}; going on waits for it")
 
 
-def _without(out: Path | None, job: Job) -> Job:
-    """The job without what an earlier run wrote to ``--out``, should that be inside a folder of documents."""
-    if out is None:
+def _without(written: list[Path], job: Job) -> Job:
+    """The job without what an earlier run wrote, should that be inside a folder of documents."""
+    ours = [path.resolve() for path in written if path.is_dir() or is_page(path)]
+    if not ours:
         return job
-    ours = out.resolve()
-    theirs = [
-        source for source in job.sources if not (source.path and Path(source.path).resolve().is_relative_to(ours))
-    ]
-    return replace(job, sources=theirs)
+
+    def foreign(source: Source) -> bool:
+        path = Path(source.path).resolve() if source.path else None
+        return path is None or not any(path.is_relative_to(place) for place in ours)
+
+    return replace(job, sources=list(filter(foreign, job.sources)))
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:
@@ -158,15 +167,17 @@ class Sink(Protocol):
 
 
 def _sinks(asked: Asked, job: Job, client: Client, estimate: Estimate | None, stack: ExitStack) -> Iterator[Sink]:
-    """Where results go: a folder, one JSON object, or text where neither is asked for."""
+    """Where results go: a folder, a page, one JSON object, or text where none of these is asked for."""
     if asked.out is not None:
         yield stack.enter_context(Folder(asked.out, job.backend.name))
+    if asked.html is not None:
+        yield stack.enter_context(Page(asked.html, job.sources))
     if asked.json:
         sink = _Json(job, estimate)
         stack.enter_context(client.listening(sink.heard))
         stack.callback(sink.cut_short)
         yield sink
-    elif asked.out is None:
+    elif not asked.written:
         yield _Text(alone=len(job.sources) == 1)
 
 
@@ -230,14 +241,14 @@ class _Text:
             print(self._shown(f"# Overview\n\n{with_sources(result.corpus)}"), flush=True)
 
 
-def _conclude(result: Result, out: Path | None) -> None:
+def _conclude(result: Result, asked: Asked) -> None:
     note(f"{result.status}: {result.model} · {spent(result.usage)} · {duration(result.seconds)}")
     if result.packing.prompts:
         note(packed(result.packing))
     if result.model == "extractive":
         note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
-    if out is not None:
-        note(f"written to {out / INDEX}")
+    for path in asked.written:
+        note(f"written to {path / INDEX if path == asked.out else path}")
     if result.reason and (result.stopped or "--min-coverage" in result.reason):
         note(result.reason)
     if result.corpus is not None and result.corpus.error:
