@@ -29,7 +29,8 @@ def marked_up(text: str) -> Markup:
     HTML has no way to write a null character or half a character (a lone surrogate): each becomes U+FFFD. A carriage
     return has to be written by its number, or the parser would make a line feed of it.
     """
-    return Markup(escape(_NOWHERE.sub("\ufffd", text)).replace("\r", Markup("&#13;")))  # noqa: S704 - it is escaped
+    escaped = escape(_NOWHERE.sub("\ufffd", text))
+    return escaped.replace("\r", Markup("&#13;")) if "\r" in escaped else escaped
 
 
 def language(text: str) -> str:

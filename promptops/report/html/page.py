@@ -37,7 +37,7 @@ _PART = ".part"
 _MARK = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="promptops">\n'
 )
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 
 
 class Page:
@@ -102,7 +102,6 @@ class Page:
             answers=self._written(),
             sources=self._shown(),
         )
-        page.enable_buffering(500)
         try:
             self._file.writelines(page)
             self._file.close()
