@@ -1,7 +1,8 @@
-"""The page of ``--html``: texts cut where they must be, nothing acts that was text, a file that is whole or not there."""
+"""The page of ``--html``: texts cut where they must be, nothing acts that was text, a file is whole or absent."""
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -35,7 +36,7 @@ def marked_texts(draw: st.DrawFn) -> tuple[str, list[Span], list[Cited], list[in
     """A text with coverage that tiles it, places that overlap in any way, and borders of nodes."""
     text = draw(st.text(min_size=1, max_size=60))
     cuts = sorted(draw(st.sets(st.integers(1, len(text)), max_size=6)) | {0, len(text)})
-    spans = [Span(a, b, draw(st.sampled_from(STATUSES))) for a, b in zip(cuts, cuts[1:], strict=False)]
+    spans = [Span(a, b, draw(st.sampled_from(STATUSES))) for a, b in itertools.pairwise(cuts)]
     ranges = draw(st.lists(st.tuples(st.integers(0, len(text) - 1), st.integers(1, len(text))), max_size=8))
     places = [Place("a", start, end, text[start:end]) for start, end in ranges if start < end]
     cited = [Cited(place, str(number)) for number, place in enumerate(places)]
@@ -50,7 +51,7 @@ def test_segments_tile_the_text_and_nothing_changes_inside_one(
     text, coverage, cited, borders = made
     found = list(segments(text, coverage, cited, borders))
     assert "".join(part.text for part in found) == text
-    assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start for a, b in itertools.pairwise(found))
     for one in cited:
         inside = [part for part in found if one.place.start <= part.start and part.end <= one.place.end]
         assert "".join(part.text for part in inside) == one.place.text
