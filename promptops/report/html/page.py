@@ -37,6 +37,9 @@ _PART = ".part"
 _MARK = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="promptops">\n'
 )
+_EARLY = 'document.documentElement.classList.add("scripted")'
+"""Before there is anything to lay out, so that a large page lays out the one source that it shows."""
+
 _BLOCK = 1 << 14
 
 
@@ -92,6 +95,8 @@ class Page:
             script=part("script.js"),
             style_hash=_hash(part("style.css")),
             script_hash=_hash(part("script.js")),
+            early=Markup(_EARLY),  # noqa: S704 - the same
+            early_hash=_hash(_EARLY),
             result=result,
             documents=self._number,
             sentences=self._sentences,

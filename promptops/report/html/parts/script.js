@@ -163,6 +163,5 @@
     for (const entry of document.querySelectorAll("details.document")) entry.open = true;
   });
 
-  document.documentElement.classList.add("scripted");
   show(/^#s\d+$/.test(location.hash) ? location.hash.slice(2) : 0);
 })();
