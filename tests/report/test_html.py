@@ -177,9 +177,9 @@ def test_the_page_takes_its_name_once_it_is_whole(tmp_path: Path) -> None:
 def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
     """A file that is no such page, or a folder, keeps its name; so does a place that cannot be written."""
     (tmp_path / "mine.html").write_text("<!doctype html>\n<html>my own</html>")
-    for name in ("mine.html", "."):
+    for path in (tmp_path / "mine.html", tmp_path, Path(), Path("/")):
         with pytest.raises(UsageError, match=r"--html .*: something else has that name"):
-            html.Page(tmp_path / name, [])
+            html.Page(path, [])
     with pytest.raises(UsageError, match=r"--html .*: .*; name a file that can be written"):
         html.Page(tmp_path / "mine.html" / "page.html", [])
     assert (tmp_path / "mine.html").read_text() == "<!doctype html>\n<html>my own</html>"

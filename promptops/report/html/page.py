@@ -56,10 +56,10 @@ class Page:
         self._sentences = 0
         self._flags: Counter[str] = Counter()
         self._elsewhere: defaultdict[int, list[Cited]] = defaultdict(list)
+        if path.exists() and not is_page(path):
+            raise UsageError(f"--html {path}: something else has that name; give the page a name of its own")
         self._part = path.with_name(path.name + _PART)
         try:
-            if path.exists() and not is_page(path):
-                raise UsageError(f"--html {path}: something else has that name; give the page a name of its own")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("w", encoding="utf-8", newline="\n")
             self._answers, self._traced = self._temporary(), self._temporary()
