@@ -109,7 +109,7 @@ def job(
     """
     loaded = chain if isinstance(chain, Chain) else chains.load(chain, folders(templates))
     loaded.settings.updated(settings)
-    planned = Job(loaded, _sources(paths), model, settings, _others(loaded, model, models or {}))
+    planned = Job(loaded, sources(paths), model, settings, _others(loaded, model, models or {}))
     planned.models()
     return planned
 
@@ -258,7 +258,7 @@ def _chosen(model: str | Backend, options: Options) -> Backend:
     return backend(model, options) if isinstance(model, str) else checked(model)
 
 
-def _sources(paths: Paths) -> list[Source]:
+def sources(paths: Paths) -> list[Source]:
     """Paths looked up on disk, texts in memory as they are, in the order given."""
     given = [paths] if isinstance(paths, (str, PathLike, Source)) else list(paths)
     if not given:

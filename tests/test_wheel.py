@@ -35,9 +35,10 @@ def summarize(tmp_path: Path, package: Path) -> dict[str, object]:
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert Path(where.stdout.strip()).is_relative_to(package)
-    command = [sys.executable, "-m", "promptops", "summarize", "documents", "--json"]
+    command = [sys.executable, "-m", "promptops", "summarize", "documents", "--json", "--html", "page.html"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "정오에 돌아온다." in (tmp_path / "page.html").read_text(encoding="utf-8")
     found: dict[str, object] = json.loads(done.stdout)
     return found
 

@@ -57,6 +57,7 @@ def run(
     step_model: options.StepModels = None,
     templates_in: options.Templates = None,
     out: options.Out = None,
+    html: options.Html = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
@@ -101,7 +102,7 @@ def run(
         known |= {"models": options.step_models(step_model), "templates": templates_in}
         raise typer.Exit(comparing.show(chain, paths, model, known, options.settings(setting), as_json=as_json))
     settings, models = options.settings(setting), options.step_models(step_model)
-    how = (connection, out, as_json, min_coverage, models, templates_in)
+    how = (connection, out, as_json, min_coverage, models, templates_in, html)
     asked = Asked(chain, paths, model, settings, *how)
     raise typer.Exit(running.watch(asked) if watch else running.run(asked))
 
@@ -135,6 +136,7 @@ def plan(
     step_model: options.StepModels = None,
     templates_in: options.Templates = None,
     out: options.Out = None,
+    html: options.Html = None,
     store: options.Store = None,
     max_usd: options.MaxUsd = None,
     max_tokens: options.MaxTokens = None,
@@ -156,7 +158,8 @@ def plan(
     from promptops.budget import Budget
     from promptops.cli import planning
 
-    if unknown := [name for name, given in (("--out", out), ("--diff", diff), ("--watch", watch)) if given]:
+    of_a_run = (("--out", out), ("--html", html), ("--diff", diff), ("--watch", watch))
+    if unknown := [name for name, given in of_a_run if given]:
         raise UsageError(
             f"plan sends nothing, so it takes no {', '.join(unknown)}: leave that out, or say run in place of plan"
         )

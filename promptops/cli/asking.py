@@ -25,6 +25,12 @@ class Asked:
     min_coverage: float = 0.0
     models: dict[str, Any] = field(default_factory=dict)
     templates: list[str] | None = None
+    html: Path | None = None
+
+    @property
+    def written(self) -> list[Path]:
+        """What the run writes itself, which is no document of it and no change to watch for."""
+        return [path for path in (self.out, self.html) if path is not None]
 
 
 def command(asked: Asked) -> str:

@@ -21,8 +21,8 @@ def conclude(result: Result, asked: Asked) -> None:
         note(f"there was nothing to read: {'the document is' if whole == 1 else f'all {whole:,} documents are'} empty")
     elif result.model == "extractive":
         note("sentences picked from the documents; no model was asked. --model openai:NAME asks one")
-    if asked.out is not None:
-        note(f"written to {asked.out / INDEX}")
+    for path in asked.written:
+        note(f"written to {path / INDEX if path == asked.out else path}")
     cut = result.status == "incomplete" and not result.lacking
     if result.reason and (cut or result.stopped or "--min-coverage" in result.reason):
         note(f"{result.reason}{_others(result, asked)}")

@@ -56,6 +56,10 @@ Templates = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a file per document, index.md, results.jsonl.")]
+Html = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write one page: each answer beside its sources, and what every question took."),
+]
 Store = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Replies and ledger; default PROMPTOPS_STORE or your state folder."),

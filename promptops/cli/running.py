@@ -28,9 +28,10 @@ from promptops.prices import FREE, dollars
 from promptops.report import jsonable
 from promptops.report.encoding import printable
 from promptops.report.folder import Folder
+from promptops.report.html import Page, is_page
 from promptops.report.sources import with_sources
 from promptops.report.words import plain, plural, spent
-from promptops.types import Tags, Totals
+from promptops.types import Source, Tags, Totals
 
 EXIT = {"ok": 0, "failed": 1, "incomplete": 3}
 INTERRUPTED = 130
@@ -44,7 +45,7 @@ def run(asked: Asked) -> int:
 
 def watch(asked: Asked) -> int:
     """Run it, and again after every change of a document, until it is interrupted or may send no more."""
-    changes = watching.changes(asked.paths, asked.out)
+    changes = watching.changes(asked.paths, asked.written)
     with api.connect(asked.model, **asked.connection) as client:
         while True:
             status = _once(asked, client)
@@ -60,7 +61,7 @@ def watch(asked: Asked) -> int:
 
 def _once(asked: Asked, client: Client) -> int:
     given = (asked.settings, asked.models, asked.templates)
-    job = _without(asked.out, api.job(asked.chain, asked.paths, client.backend, *given))
+    job = _without(asked.written, api.job(asked.chain, asked.paths, client.backend, *given))
     try:
         result = asyncio.run(_run(asked, job, client))
     except KeyboardInterrupt:
@@ -79,15 +80,17 @@ def _left_at_the_provider(client: Client) -> None:
         note(f"left running at the provider: batch {names} with {plural(calls, 'call')}; going on waits for it")
 
 
-def _without(out: Path | None, job: Job) -> Job:
-    """The job without what an earlier run wrote to ``--out``, should that be inside a folder of documents."""
-    if out is None:
+def _without(written: list[Path], job: Job) -> Job:
+    """The job without what an earlier run wrote, should that be inside a folder of documents."""
+    ours = [path.resolve() for path in written if path.is_dir() or is_page(path)]
+    if not ours:
         return job
-    ours = out.resolve()
-    theirs = [
-        source for source in job.sources if not (source.path and Path(source.path).resolve().is_relative_to(ours))
-    ]
-    return replace(job, sources=theirs)
+
+    def foreign(source: Source) -> bool:
+        path = Path(source.path).resolve() if source.path else None
+        return path is None or not any(path.is_relative_to(place) for place in ours)
+
+    return replace(job, sources=list(filter(foreign, job.sources)))
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:
@@ -145,15 +148,17 @@ class Sink(Protocol):
 
 
 def _sinks(asked: Asked, job: Job, client: Client, estimate: Estimate | None, stack: ExitStack) -> Iterator[Sink]:
-    """Where results go: a folder, one JSON object, or text where neither is asked for."""
+    """Where results go: a folder, a page, one JSON object, or text where none of these is asked for."""
     if asked.out is not None:
         yield stack.enter_context(Folder(asked.out, job.backend.name))
+    if asked.html is not None:
+        yield stack.enter_context(Page(asked.html, job.sources))
     if asked.json:
         sink = _Json(job, estimate)
         stack.enter_context(client.listening(sink.heard))
         stack.callback(sink.cut_short)
         yield sink
-    elif asked.out is None:
+    elif not asked.written:
         yield _Text(alone=len(job.sources) == 1)
 
 

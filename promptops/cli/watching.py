@@ -12,10 +12,10 @@ _LOOK = 200
 """Milliseconds between two looks at what the system has told."""
 
 
-def changes(paths: Sequence[str], out: Path | None) -> Iterator[None]:
+def changes(paths: Sequence[str], written: Sequence[Path]) -> Iterator[None]:
     """One item whenever something under ``paths`` has been written, named or removed and it has been still since.
 
-    What a run itself writes to ``out`` is no change. Raises ``UsageError`` where a path cannot be watched, or the
+    What a run itself has ``written`` is no change. Raises ``UsageError`` where a path cannot be watched, or the
     extra is not installed.
     """
     try:
@@ -24,11 +24,11 @@ def changes(paths: Sequence[str], out: Path | None) -> Iterator[None]:
         raise UsageError("--watch needs the extra: pip install 'promptops[watch]'") from None
     if "-" in paths:
         raise UsageError("standard input cannot be watched; name files or folders")
-    ours = out.resolve() if out is not None else None
+    ours = [path.resolve() for path in written]
 
     def counts(_: object, name: str) -> bool:
         path = Path(name)
-        return path.suffix != _PART and not (ours is not None and path.resolve().is_relative_to(ours))
+        return path.suffix != _PART and not any(path.resolve().is_relative_to(place) for place in ours)
 
     folders = {path if path.is_dir() else path.parent for path in map(Path, paths)}
     for folder in folders:

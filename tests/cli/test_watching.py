@@ -64,14 +64,13 @@ def test_a_watched_folder_is_kept_summarized_until_it_is_interrupted(
     folder: Path, tmp_path: Path, script: Callable[..., str]
 ) -> None:
     """Only what was edited is asked about, what a run writes into the folder is no change, and Ctrl-C ends it."""
-    with watching("summarize", folder, "-m", script(), "--out", folder / "out", store=tmp_path / "s.db") as (
-        process,
-        lines,
-    ):
+    written = ("--out", folder / "out", "--html", folder / "page.html")
+    with watching("summarize", folder, "-m", script(), *written, store=tmp_path / "s.db") as (process, lines):
         assert any("3 calls" in line for line in heard(lines, "waiting for changes"))
         (folder / "b.md").write_text(f"Edited. {TEXT}", encoding="utf-8")
         assert any("2 calls" in line for line in heard(lines, "waiting for changes"))
-        assert "Edited." in next((folder / "out").rglob("b.md.md")).read_text(encoding="utf-8")
+        for path in (next((folder / "out").rglob("b.md.md")), folder / "page.html"):
+            assert "Edited." in path.read_text(encoding="utf-8")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 

@@ -161,7 +161,7 @@ def test_an_estimate_of_replies_as_asked_is_what_a_run_takes(chain: str, sizes: 
     """Where the model keeps to what it was asked, the expected figures are the run's, to the call and the token."""
 
     def answer(call: Call) -> str:
-        return call.expected or " ".join(["x"] + ["."] * ((call.expected_output_tokens or 0) - 1))
+        return call.expected or " ".join(["x", *(["."] * ((call.expected_output_tokens or 0) - 2)), "x"])
 
     backend = Scripted(answer=answer, counter=COUNTER, window=8_000)
     chunk = {} if chain in {"stuff", "decompose"} else {"chunk_tokens": 200}

@@ -79,7 +79,7 @@ def test_its_estimate_is_what_a_run_takes() -> None:
     """Where replies are as asked for."""
 
     def answer(call: Call) -> str:
-        return " ".join(["x"] + ["."] * ((call.expected_output_tokens or 0) - 1))
+        return " ".join(["x", *(["."] * ((call.expected_output_tokens or 0) - 2)), "x"])
 
     backend = Scripted(answer=answer, counter=COUNTER)
     expected = po.plan(briefing(), texts(3), backend).expected
