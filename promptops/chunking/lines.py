@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promptops.chunking import characters as c
 from promptops.chunking.costs import (
     BETWEEN_BREAKS,
     ENDED,
@@ -20,10 +19,12 @@ from promptops.chunking.costs import (
     SECTION,
     WRAP,
 )
+from promptops.tokens import characters as c
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from promptops.tokens.characters import Points
 
 _WRAP_MIN, _WRAP_MAX = 30, 160
 _INDENT_MAX = 24
@@ -34,8 +35,8 @@ _UNDERLINES = tuple(map(ord, "=-~^\"'`*+#.:_"))
 class Breaks:
     """The line breaks among the borders of a text, with what stands around each."""
 
-    def __init__(self, points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp]) -> None:
-        self.ends = ends = offsets[places]
+    def __init__(self, points: Points, ends: NDArray[np.int32]) -> None:
+        self.ends = ends
         previous = c.classes(points.take(np.maximum(ends - 2, 0)))
         earlier = c.classes(points.take(np.maximum(ends - 3, 0)))
         paired = (previous == c.RETURN) & (points.take(ends - 1) == ord("\n"))
@@ -59,18 +60,17 @@ class Breaks:
 
 
 def grade_lines(
-    points: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
+    points: Points,
+    ends: NDArray[np.int32],
     places: NDArray[np.intp],
-    after: NDArray[np.uint8],
+    following: NDArray[np.uint8],
     cost: NDArray[np.int32],
     style: str,
 ) -> None:
-    """Set the costs of the borders at ``places``, all of which follow a line break."""
+    """Set the costs of the borders at ``places``, all of which follow a line break; ``following`` it are classes."""
     if not len(places):
         return
-    breaks = Breaks(points, offsets, places)
-    following = after[places]
+    breaks = Breaks(points, ends[places])
     graded = _code(breaks, following) if style == "code" else _prose(breaks, following)
     if style == "markdown":
         _headings(breaks, following, graded)

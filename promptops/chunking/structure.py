@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from promptops.tokens.characters import Points
 
-def protect(blocks: NDArray[np.int64], ends: NDArray[np.int64], cost: NDArray[np.int32], budget: int) -> None:
+_MARKS = "`~"
+_BEFORE = np.array([ord(character) for character in "\n \t>"])
+"""What may stand right before a fence."""
+
+
+def protect(blocks: NDArray[np.int32], ends: NDArray[np.int32], cost: NDArray[np.int32], budget: int) -> None:
     """Raise the cost of the borders inside blocks, given as starts and ends in the text."""
-    if not len(blocks):
-        return
-    first = np.searchsorted(ends, blocks[:, 0])
+    first = ends.searchsorted(blocks[:, 0])
     first -= ends[first] > blocks[:, 0]
-    last = np.searchsorted(ends, blocks[:, 1])
-    inside = np.maximum(last - first - 1, 0)
-    amounts = np.where(last - first <= budget, TORN, LONG_TORN).astype(np.int32)
-    places = np.arange(inside.sum()) + np.repeat(first + 1 - (np.cumsum(inside) - inside), inside)
-    cost[places] += np.repeat(amounts, inside)
+    last = ends.searchsorted(blocks[:, 1])
+    for start, end in zip(first.tolist(), last.tolist(), strict=True):
+        cost[start + 1 : end] += TORN if end - start <= budget else LONG_TORN
 
 
-def fences(text: str, points: NDArray[np.uint32], *, fenced: bool = False) -> Iterator[tuple[int, int]]:
+def fences(text: str, points: Points, *, fenced: bool = False) -> Iterator[tuple[int, int]]:
     """The spans of the code fences of ``text``, from the start of the opening line to the end of the closing one.
 
     ``fenced`` says that the text begins inside one.
@@ -43,10 +45,10 @@ def fences(text: str, points: NDArray[np.uint32], *, fenced: bool = False) -> It
         yield start, len(text)
 
 
-def _fence_lines(text: str, points: NDArray[np.uint32]) -> Iterator[tuple[int, int, str, str]]:
+def _fence_lines(text: str, points: Points) -> Iterator[tuple[int, int, str, str]]:
     """Each line that begins with a fence: its start, its end with the line break, the fence and what follows it."""
     end = 0
-    for at in sorted([*_threes(text, points, "`"), *_threes(text, points, "~")]):
+    for at in sorted(at for mark in _MARKS for at in _threes(text, points, mark)):
         if at < end:
             continue
         start = at if at == end or text[at - 1] == "\n" else text.rfind("\n", end, at) + 1 or end
@@ -57,10 +59,11 @@ def _fence_lines(text: str, points: NDArray[np.uint32]) -> Iterator[tuple[int, i
             yield start, end, line[: len(line) - len(info)], info
 
 
-def _threes(text: str, points: NDArray[np.uint32], mark: str) -> list[int]:
-    """Where three of a mark stand side by side."""
+def _threes(text: str, points: Points, mark: str) -> list[int]:
+    """Where three of a mark or more begin that may be a fence."""
     if mark not in text:
         return []
     places = (points == ord(mark)).nonzero()[0]
-    found: list[int] = places[:-2][places[2:] - places[:-2] == 2].tolist()
+    places = places[:-2][places[2:] - places[:-2] == 2]
+    found: list[int] = places[(places == 0) | np.isin(points.take(places - 1), _BEFORE)].tolist()
     return found

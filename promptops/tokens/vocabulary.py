@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from promptops.tokens.lengths import Lengths
+    from promptops.tokens.spellings import Spellings
 
     class Engine(Protocol):
         """The part of splintr's tokenizers that a vocabulary needs."""
@@ -90,7 +90,7 @@ class Vocabulary:
         self.name = name
         self.size = size
         self._engine = engine
-        self._lengths: Lengths | None = None
+        self._spellings: Spellings | None = None
         self._markers = _markers(specials)
         self._wrapping = _wrapping(engine)
         self._blocks = any(_LOW_BLOCK in bytes(engine.decode_token_bytes(i)) for i in engine.encode_ordinary("a b"))
@@ -120,13 +120,13 @@ class Vocabulary:
         return spelling.replace(_LOW_BLOCK, b" ") if self._blocks else spelling
 
     @property
-    def lengths(self) -> Lengths:
-        """The table of how many characters each token stands for."""
-        if self._lengths is None:
-            from promptops.tokens.lengths import Lengths
+    def spellings(self) -> Spellings:
+        """The table of what each token spells."""
+        if self._spellings is None:
+            from promptops.tokens.spellings import Spellings
 
-            self._lengths = Lengths(self.size, self.token_bytes)
-        return self._lengths
+            self._spellings = Spellings(self.size, self.token_bytes)
+        return self._spellings
 
     def _encode(self, text: str) -> list[bytes]:
         """Ids of ``text`` as 32-bit integers in the machine's order, without those of the vocabulary's own template."""

@@ -8,6 +8,7 @@ do; ``gaps.py`` finds the exact borders where that leaves too few.
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Points = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
+
+KINDS = 32
 (
     UNKNOWN, NEWLINE, RETURN, SPACE, STOP, BANG, WIDE_STOP, CLOSER, OPENER, CLAUSE, WIDE_CLAUSE, UPPER, LOWER, CJK,
     HANGUL, HANGUL_END, LETTER, SEA, DIGIT, MARK, LINKER, JOINER, FLAG, JAMO_LEAD, JAMO_TAIL, PREPEND, APOSTROPHE,
     SLASH, SYMBOL, CONTROL, ODD, BULLET,
-) = range(32)  # fmt: skip
+) = range(KINDS)  # fmt: skip
 
 LETTERS = (UPPER, LOWER, CJK, HANGUL, HANGUL_END, LETTER, SEA)
 
@@ -55,7 +59,17 @@ _SINGLES = {ord(character): kind for kind, characters in _SINGLE.items() for cha
 _TABLE = np.zeros(0x110000, np.uint8)
 
 
-def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def code_points(text: str) -> Points:
+    """The code points of a text, in the fewest bytes that hold them all."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    wide = text.encode("utf-16-le", "surrogatepass")
+    if len(wide) == 2 * len(text):
+        return np.frombuffer(wide, np.uint16)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def classes(points: Points) -> NDArray[np.uint8]:
     """The class of each code point."""
     found = _TABLE.take(points)
     if not found.all():
@@ -64,7 +78,7 @@ def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return found
 
 
-def ended(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+def ended(points: Points, ends: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Whether a stop stands before each place, with up to two closing marks after it."""
     last, second, third = (classes(points.take(np.maximum(ends - back, 0))) for back in (1, 2, 3))
     closing = _is_closing(last)
@@ -81,7 +95,7 @@ def _is_closing(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
-def _learn(points: NDArray[np.uint32]) -> None:
+def _learn(points: Points) -> None:
     """Fill the table for code points seen for the first time; twice does no harm, so no lock is needed."""
     present = np.zeros(len(_TABLE), bool)
     present[points] = True
@@ -90,6 +104,7 @@ def _learn(points: NDArray[np.uint32]) -> None:
         _TABLE[point] = class_of(point)
 
 
+@cache
 def class_of(point: int) -> int:
     """The class of one code point."""
     single = _SINGLES.get(point)
