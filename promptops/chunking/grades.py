@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.intp]
 
 
+_LOOK_BITS = LOOK.bit_length() - 1
 _LOOK_BACK = 4
 _SMALL = 0x20
 _SMALL_I = ord("i")
@@ -67,12 +68,12 @@ def grade(points: Points, ends: Ends, around: Pairs, style: str) -> Costs:
     cost: Costs = COST.take(around, mode="clip")
     cost[[0, -1]] = 0
     places = (cost >= LOOK).nonzero()[0]
-    kinds = cost[places] // LOOK
+    kinds = cost[places] >> _LOOK_BITS
     unknown = places[kinds == AT_UNKNOWN]
     if len(unknown):
         around[unknown] = pairs(points, ends[unknown])
         cost[unknown] = COST.take(around[unknown])
-        kinds = cost[places] // LOOK
+        kinds = cost[places] >> _LOOK_BITS
     cost[places] &= LOOK - 1
     _full_stops(points, ends, places[kinds == AT_STOP], cost)
     _closed(points, ends, places[kinds == AT_CLOSER], cost)

@@ -37,25 +37,32 @@ class Breaks:
 
     def __init__(self, points: Points, ends: NDArray[np.int32]) -> None:
         self.ends = ends
-        previous = c.classes(points.take(np.maximum(ends - 2, 0)))
-        earlier = c.classes(points.take(np.maximum(ends - 3, 0)))
-        paired = (previous == c.RETURN) & (points.take(ends - 1) == ord("\n"))
-        self.blank = np.where(paired, earlier == c.NEWLINE, (previous == c.NEWLINE) | (previous == c.RETURN))
-        self.text_end = ends - 1 - paired
-        self.text_end -= c.classes(points.take(np.maximum(self.text_end - 1, 0))) == c.SPACE
-        self.length = np.diff(ends, prepend=0)
+        before = c.classes(points.take(np.maximum(ends - 2, 0)))
+        self.text_end = ends - 1
+        returned = (before == c.RETURN).nonzero()[0]
+        paired = returned[points.take(ends[returned] - 1) == ord("\n")]
+        before[paired] = c.classes(points.take(np.maximum(ends[paired] - 3, 0)))
+        self.text_end[paired] -= 1
+        self.blank = (before == c.NEWLINE) | (before == c.RETURN)
+        self.blank[paired] = before[paired] == c.NEWLINE
+        self.text_end -= before == c.SPACE
+        self.length = np.diff(ends, prepend=np.int32(0))
         self.points = points
 
     def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """How many spaces follow each break, up to a limit, and the class of what comes after them."""
         width = np.zeros(len(self.ends), np.int64)
         first = following.copy()
+        spaced = (following == c.SPACE).nonzero()[0]
         for step in range(1, _INDENT_MAX + 1):
-            spaced = (first == c.SPACE).nonzero()[0]
             if not len(spaced):
                 break
-            width[spaced] = step
-            first[spaced] = c.classes(self.points.take(self.ends[spaced] + step, mode="clip"))
+            kinds = c.classes(self.points.take(self.ends[spaced] + step, mode="clip"))
+            solid = kinds != c.SPACE
+            first[spaced[solid]] = kinds[solid]
+            width[spaced[solid]] = step
+            spaced = spaced[~solid]
+        width[spaced] = _INDENT_MAX
         return width, first
 
 

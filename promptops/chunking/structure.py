@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from promptops.tokens.characters import Points
 
 _MARKS = "`~"
+_FENCE = re.compile(r"(`{3,}+|~{3,}+)[^\S\n]*+([^`\n]*+)(?:\n|\Z)")
 _BEFORE = np.array([ord(character) for character in "\n \t>"])
 """What may stand right before a fence."""
 
@@ -35,28 +37,30 @@ def fences(text: str, points: Points, *, fenced: bool = False) -> Iterator[tuple
     ``fenced`` says that the text begins inside one.
     """
     start, mark = (0, "") if fenced else (None, "")
-    for line_start, line_end, fence, info in _fence_lines(text, points):
+    for line_start, line in _fence_lines(text, points):
+        fence, info = line.groups()
         if start is None:
             start, mark = line_start, fence
         elif not info and fence.startswith(mark):
-            yield start, line_end
+            yield start, line.end()
             start = None
     if start is not None:
         yield start, len(text)
 
 
-def _fence_lines(text: str, points: Points) -> Iterator[tuple[int, int, str, str]]:
-    """Each line that begins with a fence: its start, its end with the line break, the fence and what follows it."""
+def _fence_lines(text: str, points: Points) -> Iterator[tuple[int, re.Match[str]]]:
+    """Each line that begins with a fence: its start, and the fence with what follows it."""
     end = 0
     for at in sorted(at for mark in _MARKS for at in _threes(text, points, mark)):
         if at < end:
             continue
         start = at if at == end or text[at - 1] == "\n" else text.rfind("\n", end, at) + 1 or end
-        end = text.find("\n", at) + 1 or len(text)
-        line = text[at:end].rstrip()
-        info = line.lstrip(line[0])
-        if "`" not in info and (start == at or not text[start:at].strip(" \t>")):
-            yield start, end, line[: len(line) - len(info)], info
+        line = _FENCE.match(text, at)
+        if line and (start == at or not text[start:at].strip(" \t>")):
+            yield start, line
+            end = line.end()
+        else:
+            end = text.find("\n", at) + 1 or len(text)
 
 
 def _threes(text: str, points: Points, mark: str) -> list[int]:

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Points = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
+    Points = NDArray[np.uint8] | NDArray[np.uint32]
 
 KINDS = 32
 (
@@ -60,12 +60,9 @@ _TABLE = np.zeros(0x110000, np.uint8)
 
 
 def code_points(text: str) -> Points:
-    """The code points of a text, in the fewest bytes that hold them all."""
+    """The code points of a text; of ASCII in a byte each, which is a copy and no more."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8)
-    wide = text.encode("utf-16-le", "surrogatepass")
-    if len(wide) == 2 * len(text):
-        return np.frombuffer(wide, np.uint16)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
@@ -79,10 +76,16 @@ def classes(points: Points) -> NDArray[np.uint8]:
 
 
 def ended(points: Points, ends: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether a stop stands before each place, with up to two closing marks after it."""
-    last, second, third = (classes(points.take(np.maximum(ends - back, 0))) for back in (1, 2, 3))
-    closing = _is_closing(last)
-    return _is_stop(last) | (closing & (_is_stop(second) | (_is_closing(second) & _is_stop(third))))
+    """Whether a stop stands before each place but the text's start, with up to two closing marks after it."""
+    last = classes(points.take(ends - 1))
+    found = _is_stop(last)
+    closed = _is_closing(last).nonzero()[0]
+    for back in (2, 3):
+        closed = closed[ends[closed] >= back]
+        kinds = classes(points.take(ends[closed] - back))
+        found[closed] = _is_stop(kinds)
+        closed = closed[_is_closing(kinds)]
+    return found
 
 
 def _is_stop(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:

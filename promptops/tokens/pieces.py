@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIZE = 1 << 15
+SIZE = 1 << 14
 _REACH = 1 << 10
 _MARKS = " 。、，"
 """Published patterns split between a letter or a digit and one of these, whatever stands around them."""

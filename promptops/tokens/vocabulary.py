@@ -149,7 +149,10 @@ class Vocabulary:
         return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
 
     def _spells_special(self, text: str) -> bool:
-        return any(first in text and any(special in text for special in specials) for first, specials in self._markers)
+        return any(
+            first in text and any(special[1:2] in text and special in text for special in specials)
+            for first, specials in self._markers
+        )
 
 
 def _flat(ids: list[int]) -> bytes:
