@@ -121,7 +121,7 @@ def _abbreviated(points: Points, ends: Ends) -> NDArray[np.bool_]:
             single = ended & _LETTER.take(c.classes(words.astype(np.uint32))) & (words != _SMALL_I)
         if back < _LOOK_BACK:
             words |= np.where(ended, 0, (letters.astype(np.uint64) | _SMALL) & 0xFFFF) << np.uint64(16 * back)
-    known: NDArray[np.bool_] = single | (ended & np.isin(words, _ABBREVIATION_CODES))
+    known: NDArray[np.bool_] = single | (ended & _among(words, _ABBREVIATION_CODES))
     return known
 
 
@@ -142,13 +142,19 @@ def _korean(points: Points, ends: Ends, places: Places, cost: Costs) -> None:
         return
     at = ends[places]
     codes = (points.take(np.maximum(at - 2, 0)).astype(np.uint64) << np.uint64(32)) | points.take(at - 1)
-    cost[places[np.isin(codes, _ENDING_CODES)]] = ENDING
+    cost[places[_among(codes, _ENDING_CODES)]] = ENDING
+
+
+def _among(values: NDArray[np.uint64], codes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of the values are among a few sorted ones."""
+    found: NDArray[np.bool_] = codes.take(codes.searchsorted(values), mode="clip") == values
+    return found
 
 
 _WORD_START = np.isin(np.arange(c.KINDS), (c.SPACE, c.NEWLINE, c.OPENER, c.STOP))
 _LETTER = np.isin(np.arange(c.KINDS), (c.UPPER, c.LOWER))
 _ABBREVIATION_CODES = np.array(
-    [sum(ord(letter) << (16 * back) for back, letter in enumerate(reversed(word))) for word in _ABBREVIATIONS],
+    sorted(sum(ord(letter) << (16 * back) for back, letter in enumerate(reversed(word))) for word in _ABBREVIATIONS),
     np.uint64,
 )
-_ENDING_CODES = np.array([(ord(ending[0]) << 32) | ord(ending[1]) for ending in _KOREAN_ENDINGS], np.uint64)
+_ENDING_CODES = np.array(sorted((ord(ending[0]) << 32) | ord(ending[1]) for ending in _KOREAN_ENDINGS), np.uint64)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MARKS = "`~"
 _FENCE = re.compile(r"(`{3,}+|~{3,}+)[^\S\n]*+([^`\n]*+)(?:\n|\Z)")
-_BEFORE = np.array([ord(character) for character in "\n \t>"])
+_BEFORE = "\n \t>"
 """What may stand right before a fence."""
 
 
@@ -69,5 +69,9 @@ def _threes(text: str, points: Points, mark: str) -> list[int]:
         return []
     places = (points == ord(mark)).nonzero()[0]
     places = places[:-2][places[2:] - places[:-2] == 2]
-    found: list[int] = places[(places == 0) | np.isin(points.take(places - 1), _BEFORE)].tolist()
+    before = points.take(places - 1)
+    opens = places == 0
+    for character in _BEFORE:
+        opens |= before == ord(character)
+    found: list[int] = places[opens].tolist()
     return found
