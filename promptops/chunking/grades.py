@@ -25,6 +25,7 @@ from promptops.chunking.pairs import (
     SAFE_IN_LINES,
 )
 from promptops.tokens import characters as c
+from promptops.tokens.spellings import gather
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def grade(points: Points, ends: Ends, around: Pairs, style: str) -> Costs:
 
     ``around`` are their ``pairs``; those with a class that is not known yet are looked up.
     """
-    cost: Costs = COST.take(around, mode="clip")
+    cost: Costs = gather(COST, around)
     cost[[0, -1]] = 0
     places = (cost >= LOOK).nonzero()[0]
     kinds = cost[places] >> _LOOK_BITS

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _WRAP_MIN, _WRAP_MAX = 30, 160
 _INDENT_MAX = 24
 _SAMPLE = 2000
+_OPENING = np.isin(
+    np.arange(c.KINDS), [kind for kind in range(c.OPENER, c.DIGIT + 1) if kind not in (c.CLAUSE, c.WIDE_CLAUSE)]
+)
+"""Classes that text goes on with on the next line."""
 _UNDERLINES = tuple(map(ord, "=-~^\"'`*+#.:_"))
 
 
@@ -49,9 +53,9 @@ class Breaks:
         self.length = np.diff(ends, prepend=np.int32(0))
         self.points = points
 
-    def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """How many spaces follow each break, up to a limit, and the class of what comes after them."""
-        width = np.zeros(len(self.ends), np.int64)
+        width = np.zeros(len(self.ends), np.int32)
         first = following.copy()
         spaced = (following == c.SPACE).nonzero()[0]
         for step in range(1, _INDENT_MAX + 1):
@@ -84,16 +88,14 @@ def grade_lines(
         _rows(breaks, places, graded, cost)
     elif style == "rst":
         _underlined(breaks, graded)
-    graded[(following == c.NEWLINE) | (following == c.RETURN)] += BETWEEN_BREAKS
-    allowed = cost[places] < FORBIDDEN
-    cost[places[allowed]] = graded[allowed]
+    np.add(graded, BETWEEN_BREAKS, out=graded, where=(following == c.NEWLINE) | (following == c.RETURN))
+    cost[places] = np.where(cost.take(places) < FORBIDDEN, graded, FORBIDDEN)
 
 
 def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     stopped = c.ended(breaks.points, np.maximum(breaks.text_end, 1))
-    graded = np.where(stopped, ENDED, LINE).astype(np.int32)
-    opens = (following >= c.OPENER) & (following <= c.DIGIT) & (following != c.CLAUSE) & (following != c.WIDE_CLAUSE)
-    running = opens & ~breaks.blank
+    graded = np.where(stopped, np.int32(ENDED), np.int32(LINE))
+    running = _OPENING.take(following) & ~breaks.blank
     if _wrapped(breaks, following, running, stopped):
         _, first = breaks.indents(following)
         graded[~breaks.blank & ~stopped & (first >= c.OPENER) & (first <= c.DIGIT)] = WRAP
@@ -106,10 +108,11 @@ def _wrapped(
     breaks: Breaks, following: NDArray[np.uint8], running: NDArray[np.bool_], stopped: NDArray[np.bool_]
 ) -> bool:
     """Whether lines break where the page was full: most end without a stop, alike in length, and go on small."""
-    lengths = breaks.length[running]
-    if len(lengths) < 4 or stopped[running].mean() > 0.5:
+    lines = np.count_nonzero(running)
+    if lines < 4 or np.count_nonzero(stopped & running) > lines / 2:
         return False
-    lengths, kinds = lengths[:_SAMPLE], following[running][:_SAMPLE]
+    sample = running.nonzero()[0][:_SAMPLE]
+    lengths, kinds = breaks.length[sample], following[sample]
     middle = float(np.median(lengths))
     cased = (kinds == c.LOWER) | (kinds == c.UPPER)
     if cased.mean() > 0.5:
@@ -122,7 +125,7 @@ def _wrapped(
 def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The less a line is indented the better a block starts there, best after a blank line; a bracket closes."""
     indent, first = breaks.indents(following)
-    graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent // 2).astype(np.int32)
+    graded = np.where(breaks.blank, np.int32(PARAGRAPH), np.int32(LINE)) + (indent >> 1)
     graded[first == c.CLOSER] += ORPHAN
     return graded
 

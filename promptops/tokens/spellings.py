@@ -6,7 +6,7 @@ tokens, without a look at the text itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +25,7 @@ _INSIDE = np.uint32(0x8000)
 _KINDS_AT = np.uint32(16)
 _FIRST = np.uint32(KINDS - 1)
 _LAST = np.uint32(KINDS * (KINDS - 1))
-_LONGEST = 4
-"""Bytes of a character in UTF-8."""
+_BLOCK = 1 << 14
 
 
 class Spellings:
@@ -41,10 +40,10 @@ class Spellings:
 
     def of(self, tokens: NDArray[np.uint32]) -> Entries:
         """The entry of each token."""
-        entries = self._table.take(tokens, mode="clip")
-        if not entries.all():
+        entries = gather(self._table, tokens)
+        if not entries.min(initial=_KNOWN):
             self._learn(tokens)
-            entries = self._table.take(tokens, mode="clip")
+            entries = gather(self._table, tokens)
         return entries
 
     def ends(self, tokens: NDArray[np.uint32]) -> NDArray[np.int32]:
@@ -57,6 +56,15 @@ class Spellings:
         present &= self._table == 0
         for token in np.flatnonzero(present).tolist():
             self._table[token] = _entry(self._token_bytes(token))
+
+
+def gather(table: NDArray[Any], index: NDArray[Any]) -> NDArray[Any]:
+    """What the table holds at each index, block by block: NumPy widens the indices, which so stay in the cache."""
+    found = np.empty(len(index), table.dtype)
+    for start in range(0, len(index), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        table.take(index[block], out=found[block], mode="clip")
+    return found
 
 
 def ends(entries: Entries) -> NDArray[np.int32]:
