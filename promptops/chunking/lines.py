@@ -57,16 +57,21 @@ class Breaks:
         """How many spaces follow each break, up to a limit, and the class of what comes after them."""
         width = np.zeros(len(self.ends), np.int32)
         first = following.copy()
-        spaced = (following == c.SPACE).nonzero()[0]
+        lines = (following == c.SPACE).nonzero()[0]
+        at = self.ends[lines]
         for step in range(1, _INDENT_MAX + 1):
-            if not len(spaced):
+            if not len(lines):
                 break
-            kinds = c.classes(self.points.take(self.ends[spaced] + step, mode="clip"))
-            solid = kinds != c.SPACE
-            first[spaced[solid]] = kinds[solid]
-            width[spaced[solid]] = step
-            spaced = spaced[~solid]
-        width[spaced] = _INDENT_MAX
+            at += 1
+            kinds = c.classes(self.points.take(at, mode="clip"))
+            spaced = kinds == c.SPACE
+            solid = (~spaced).nonzero()[0]
+            if len(solid):
+                first[lines[solid]] = kinds[solid]
+                width[lines[solid]] = step
+                further = spaced.nonzero()[0]
+                lines, at = lines[further], at[further]
+        width[lines] = _INDENT_MAX
         return width, first
 
 
