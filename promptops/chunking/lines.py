@@ -130,7 +130,8 @@ def _wrapped(
 def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The less a line is indented the better a block starts there, best after a blank line; a bracket closes."""
     indent, first = breaks.indents(following)
-    graded = np.where(breaks.blank, np.int32(PARAGRAPH), np.int32(LINE)) + (indent >> 1)
+    graded: NDArray[np.int32] = np.where(breaks.blank, np.int32(PARAGRAPH), np.int32(LINE))
+    graded += indent >> 1
     graded[first == c.CLOSER] += ORPHAN
     return graded
 
