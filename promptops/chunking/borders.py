@@ -13,17 +13,22 @@ from promptops.chunking import grades
 from promptops.chunking.costs import FORBIDDEN, GAP
 from promptops.chunking.gaps import fill_gap
 from promptops.chunking.structure import fences, protect
+from promptops.tokens import spellings
+from promptops.tokens.characters import ODD, code_points
 from promptops.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from promptops.tokens.characters import Points
     from promptops.types import Counter
 
 _PIECES = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,12})|\s+")
 _FINEST = 16
 _RUN = 64
 _INDENT_MAX = 120
+_NOWHERE = ODD
+"""The classes around a border where no cut may be."""
 
 
 @dataclass(slots=True)
@@ -35,12 +40,12 @@ class Borders:
     """
 
     text: str
-    ends: NDArray[np.int64]
+    ends: NDArray[np.int32]
     cost: NDArray[np.int32]
     pairs: NDArray[np.uint16]
     additive: bool = False
     line_split: bool = False
-    blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    blocks: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
     """Start and end of each code fence."""
 
     def in_fence(self, place: int) -> bool:
@@ -80,39 +85,38 @@ class Borders:
 
 def borders(text: str, counter: Counter, budget: int, style: str, *, fenced: bool = False) -> Borders:
     """The borders of ``text``; ``fenced`` says that it begins inside a code fence."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    points = code_points(text)
     counter = getattr(counter, "vocabulary", counter)  # of one that loads its own when it is first needed
     found = _by_tokens(text, points, counter, style) if isinstance(counter, Vocabulary) else None
     if found is None:
         found = _by_pieces(text, points, counter, style)
-    found.blocks = np.array(list(fences(text, points, fenced=fenced)), np.int64).reshape(-1, 2)
+    found.blocks = np.array(list(fences(text, points, fenced=fenced)), np.int32).reshape(-1, 2)
     protect(found.blocks, found.ends, found.cost, budget)
     _fill_gaps(found, budget)
     found.cost[-1] = 0
     return found
 
 
-def _by_tokens(text: str, points: NDArray[np.uint32], vocabulary: Vocabulary, style: str) -> Borders | None:
+def _by_tokens(text: str, points: Points, vocabulary: Vocabulary, style: str) -> Borders | None:
     """One border after each token; ``None`` where the tokens do not spell the text, as after a normalization."""
     if vocabulary.composed and not unicodedata.is_normalized("NFC", text):
         return None
-    tokens = vocabulary.encode_flat(text)
-    ends, inside = vocabulary.lengths.of(tokens)
+    entries = vocabulary.spellings.of(vocabulary.encode_flat(text))
+    ends = spellings.ends(entries)
     surplus = int(ends[-1]) - len(text)
     if surplus not in (0, 1) or (surplus and vocabulary.additive):
         return None
-    if surplus:
-        np.maximum(ends - 1, 0, out=ends)
-    graded = grades.grade(points, ends, style)
-    split = inside.nonzero()[0]
-    if surplus:
-        split = np.append(split, (ends == 0).nonzero()[0][1:])
-    graded.cost[split] = FORBIDDEN
-    graded.pairs[split] = 0
-    return Borders(text, ends, graded.cost, graded.pairs, vocabulary.additive, vocabulary.line_split)
+    if vocabulary.additive:
+        around = spellings.pairs(entries)
+    else:
+        np.maximum(ends - surplus, 0, out=ends)
+        around = grades.pairs(points, ends)
+        around[:-1][spellings.inside(entries) | (ends[:-1] == 0)] = _NOWHERE
+    cost = grades.grade(points, ends, around, style)
+    return Borders(text, ends, cost, around, vocabulary.additive, vocabulary.line_split)
 
 
-def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: str) -> Borders:
+def _by_pieces(text: str, points: Points, counter: Counter, style: str) -> Borders:
     """Borders between words, at the places that their counts, scaled to the count of the whole text, give them."""
     pieces = _PIECES.findall(text)
     sums = np.cumsum(_weights(pieces, counter))
@@ -124,9 +128,10 @@ def _by_pieces(text: str, points: NDArray[np.uint32], counter: Counter, style: s
     ticks, offsets = np.minimum(ticks[last], total), offsets[last]
     ticks[-1] = total
     whole, places = np.append(0, ticks), np.append(0, offsets)
-    ends = np.interp(np.arange(total + 1), whole, places).astype(np.int64)
+    ends = np.interp(np.arange(total + 1), whole, places).astype(np.int32)
     cost = np.full(total + 1, FORBIDDEN, np.int32)
-    cost[whole] = grades.grade(points, places, style).cost
+    graded = places.astype(np.int32)
+    cost[whole] = grades.grade(points, graded, grades.pairs(points, graded), style)
     return Borders(text, ends, cost, np.zeros(total + 1, np.uint16))
 
 
@@ -146,11 +151,10 @@ def _weights(pieces: list[str], counter: Counter) -> NDArray[np.float64]:
 def _fill_gaps(found: Borders, budget: int) -> None:
     """Allow cuts at exact grapheme borders where the allowed ones lie far apart for the budget."""
     limit = max(1, min(budget // _FINEST, 64))
-    forbidden = found.cost >= FORBIDDEN
-    forbidden[-1] = False
-    if not limit <= np.count_nonzero(forbidden):
+    forbidden = (found.cost[:-1] >= FORBIDDEN).nonzero()[0]
+    if not (forbidden[limit - 1 :] - forbidden[: max(0, len(forbidden) - limit + 1)] < limit).any():
         return
-    allowed = np.flatnonzero(~forbidden)
+    allowed = np.flatnonzero(found.cost < FORBIDDEN)
     wide = np.flatnonzero(np.diff(allowed) > limit)
     for first, last in zip(allowed[wide].tolist(), allowed[wide + 1].tolist(), strict=True):
         opened = fill_gap(found.text, found.ends, first, last)

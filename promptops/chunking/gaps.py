@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def fill_gap(text: str, ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.intp]:
+def fill_gap(text: str, ends: NDArray[np.int32], first: int, last: int) -> NDArray[np.intp]:
     """Move the borders strictly between two allowed ones onto grapheme ends; returns which became allowed.
 
     Each takes the last grapheme end at or before its own place that no earlier border has taken.

@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from promptops.chunking.structure import fences
+from promptops.tokens.characters import code_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,8 +63,7 @@ def _leading_space(text: str, start: int) -> int:
 
 
 def _markdown(text: str) -> Iterator[Heading]:
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    blocks = list(fences(text, points))
+    blocks = list(fences(text, code_points(text)))
     found = [Heading(match.start(), len(match[1]), match[2]) for match in _MARKDOWN.finditer(text)]
     levels = {"=": 1, "-": 2}
     found += [

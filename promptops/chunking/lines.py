@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promptops.chunking import characters as c
 from promptops.chunking.costs import (
     BETWEEN_BREAKS,
     ENDED,
@@ -20,73 +19,88 @@ from promptops.chunking.costs import (
     SECTION,
     WRAP,
 )
+from promptops.tokens import characters as c
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from promptops.tokens.characters import Points
 
 _WRAP_MIN, _WRAP_MAX = 30, 160
 _INDENT_MAX = 24
 _SAMPLE = 2000
+_OPENING = np.isin(
+    np.arange(c.KINDS), [kind for kind in range(c.OPENER, c.DIGIT + 1) if kind not in (c.CLAUSE, c.WIDE_CLAUSE)]
+)
+"""Classes that text goes on with on the next line."""
 _UNDERLINES = tuple(map(ord, "=-~^\"'`*+#.:_"))
 
 
 class Breaks:
     """The line breaks among the borders of a text, with what stands around each."""
 
-    def __init__(self, points: NDArray[np.uint32], offsets: NDArray[np.int64], places: NDArray[np.intp]) -> None:
-        self.ends = ends = offsets[places]
-        previous = c.classes(points.take(np.maximum(ends - 2, 0)))
-        earlier = c.classes(points.take(np.maximum(ends - 3, 0)))
-        paired = (previous == c.RETURN) & (points.take(ends - 1) == ord("\n"))
-        self.blank = np.where(paired, earlier == c.NEWLINE, (previous == c.NEWLINE) | (previous == c.RETURN))
-        self.text_end = ends - 1 - paired
-        self.text_end -= c.classes(points.take(np.maximum(self.text_end - 1, 0))) == c.SPACE
-        self.length = np.diff(ends, prepend=0)
+    def __init__(self, points: Points, ends: NDArray[np.int32]) -> None:
+        self.ends = ends
+        before = c.classes(points.take(np.maximum(ends - 2, 0)))
+        self.text_end = ends - 1
+        returned = (before == c.RETURN).nonzero()[0]
+        paired = returned[points.take(ends[returned] - 1) == ord("\n")]
+        before[paired] = c.classes(points.take(np.maximum(ends[paired] - 3, 0)))
+        self.text_end[paired] -= 1
+        self.blank = (before == c.NEWLINE) | (before == c.RETURN)
+        self.blank[paired] = before[paired] == c.NEWLINE
+        self.text_end -= before == c.SPACE
+        self.length = np.diff(ends, prepend=np.int32(0))
         self.points = points
 
-    def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    def indents(self, following: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """How many spaces follow each break, up to a limit, and the class of what comes after them."""
-        width = np.zeros(len(self.ends), np.int64)
+        width = np.zeros(len(self.ends), np.int32)
         first = following.copy()
+        lines = (following == c.SPACE).nonzero()[0]
+        at = self.ends[lines]
         for step in range(1, _INDENT_MAX + 1):
-            spaced = (first == c.SPACE).nonzero()[0]
-            if not len(spaced):
+            if not len(lines):
                 break
-            width[spaced] = step
-            first[spaced] = c.classes(self.points.take(self.ends[spaced] + step, mode="clip"))
+            at += 1
+            kinds = c.classes(self.points.take(at, mode="clip"))
+            spaced = kinds == c.SPACE
+            solid = (~spaced).nonzero()[0]
+            if len(solid):
+                first[lines[solid]] = kinds[solid]
+                width[lines[solid]] = step
+                further = spaced.nonzero()[0]
+                lines, at = lines[further], at[further]
+        width[lines] = _INDENT_MAX
         return width, first
 
 
 def grade_lines(
-    points: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
+    points: Points,
+    ends: NDArray[np.int32],
     places: NDArray[np.intp],
-    after: NDArray[np.uint8],
+    following: NDArray[np.uint8],
     cost: NDArray[np.int32],
     style: str,
 ) -> None:
-    """Set the costs of the borders at ``places``, all of which follow a line break."""
+    """Set the costs of the borders at ``places``, all of which follow a line break; ``following`` it are classes."""
     if not len(places):
         return
-    breaks = Breaks(points, offsets, places)
-    following = after[places]
+    breaks = Breaks(points, ends[places])
     graded = _code(breaks, following) if style == "code" else _prose(breaks, following)
     if style == "markdown":
         _headings(breaks, following, graded)
         _rows(breaks, places, graded, cost)
     elif style == "rst":
         _underlined(breaks, graded)
-    graded[(following == c.NEWLINE) | (following == c.RETURN)] += BETWEEN_BREAKS
-    allowed = cost[places] < FORBIDDEN
-    cost[places[allowed]] = graded[allowed]
+    np.add(graded, BETWEEN_BREAKS, out=graded, where=(following == c.NEWLINE) | (following == c.RETURN))
+    cost[places] = np.where(cost.take(places) < FORBIDDEN, graded, FORBIDDEN)
 
 
 def _prose(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     stopped = c.ended(breaks.points, np.maximum(breaks.text_end, 1))
-    graded = np.where(stopped, ENDED, LINE).astype(np.int32)
-    opens = (following >= c.OPENER) & (following <= c.DIGIT) & (following != c.CLAUSE) & (following != c.WIDE_CLAUSE)
-    running = opens & ~breaks.blank
+    graded = np.where(stopped, np.int32(ENDED), np.int32(LINE))
+    running = _OPENING.take(following) & ~breaks.blank
     if _wrapped(breaks, following, running, stopped):
         _, first = breaks.indents(following)
         graded[~breaks.blank & ~stopped & (first >= c.OPENER) & (first <= c.DIGIT)] = WRAP
@@ -99,10 +113,11 @@ def _wrapped(
     breaks: Breaks, following: NDArray[np.uint8], running: NDArray[np.bool_], stopped: NDArray[np.bool_]
 ) -> bool:
     """Whether lines break where the page was full: most end without a stop, alike in length, and go on small."""
-    lengths = breaks.length[running]
-    if len(lengths) < 4 or stopped[running].mean() > 0.5:
+    lines = np.count_nonzero(running)
+    if lines < 4 or np.count_nonzero(stopped & running) > lines / 2:
         return False
-    lengths, kinds = lengths[:_SAMPLE], following[running][:_SAMPLE]
+    sample = running.nonzero()[0][:_SAMPLE]
+    lengths, kinds = breaks.length[sample], following[sample]
     middle = float(np.median(lengths))
     cased = (kinds == c.LOWER) | (kinds == c.UPPER)
     if cased.mean() > 0.5:
@@ -115,7 +130,8 @@ def _wrapped(
 def _code(breaks: Breaks, following: NDArray[np.uint8]) -> NDArray[np.int32]:
     """The less a line is indented the better a block starts there, best after a blank line; a bracket closes."""
     indent, first = breaks.indents(following)
-    graded = (np.where(breaks.blank, PARAGRAPH, LINE) + indent // 2).astype(np.int32)
+    graded: NDArray[np.int32] = np.where(breaks.blank, np.int32(PARAGRAPH), np.int32(LINE))
+    graded += indent >> 1
     graded[first == c.CLOSER] += ORPHAN
     return graded
 

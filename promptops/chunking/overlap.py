@@ -35,11 +35,14 @@ def _sentence_starts(text: str, low: int, high: int) -> list[int]:
 
     from promptops.chunking import grades
     from promptops.chunking.costs import LINE
+    from promptops.tokens.characters import code_points
 
     region = text[low:high]
     inner = [match.start() for match in _STARTS.finditer(region) if 0 < match.start() < len(region)]
-    ends = np.array([0, *inner, len(region)], np.int64)
-    points = np.frombuffer(region.encode("utf-32-le", "surrogatepass"), np.uint32)
-    cost = grades.grade(points, ends, "text").cost
+    if not inner:
+        return []
+    ends = np.array([0, *inner, len(region)], np.int32)
+    points = code_points(region)
+    cost = grades.grade(points, ends, grades.pairs(points, ends), "text")
     found: list[int] = (ends[1:-1][cost[1:-1] <= LINE] + low).tolist()
     return found

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promptops.chunking import characters as c
 from promptops.chunking.costs import (
     BEFORE_BREAK,
     CLAUSE,
@@ -17,18 +16,20 @@ from promptops.chunking.costs import (
     SENTENCE,
     WORD,
 )
+from promptops.tokens import characters as c
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KINDS = 32
-AT_LINE, AT_STOP, AT_CLOSER, AT_KOREAN = 1, 2, 3, 4
+AT_LINE, AT_STOP, AT_CLOSER, AT_KOREAN, AT_UNKNOWN = 1, 2, 3, 4, 5
 """The closer looks that a pair may need."""
+LOOK = 1 << 24
+"""Where in a cost of the table the closer look stands, beyond every cost."""
 
 
-def _cost_table() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    cost = np.full((KINDS, KINDS), INSIDE - 10, np.int32)
-    special = np.zeros((KINDS, KINDS), np.uint8)
+def _cost_table() -> NDArray[np.int32]:
+    cost = np.full((c.KINDS, c.KINDS), INSIDE - 10, np.int32)
+    special = np.zeros((c.KINDS, c.KINDS), np.int32)
     letters = list(c.LETTERS)
     cost[np.ix_([*letters, c.MARK, c.LINKER], letters)] = INSIDE
     cost[c.DIGIT, c.DIGIT] = INSIDE
@@ -40,7 +41,9 @@ def _cost_table() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     _sentences(cost, special)
     _breaks(cost, special)
     _clusters(cost)
-    return cost.ravel(), special.ravel()
+    special[c.UNKNOWN], special[:, c.UNKNOWN] = AT_UNKNOWN, AT_UNKNOWN
+    special[c.UNKNOWN, c.ODD] = 0
+    return (cost + special * LOOK).ravel()
 
 
 def _clauses_and_words(cost: NDArray[np.int32]) -> None:
@@ -53,7 +56,7 @@ def _clauses_and_words(cost: NDArray[np.int32]) -> None:
         cost[c.WIDE_CLAUSE, first] = CLAUSE
 
 
-def _sentences(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
+def _sentences(cost: NDArray[np.int32], special: NDArray[np.int32]) -> None:
     starts = [*c.LETTERS, c.DIGIT, c.OPENER, c.SPACE, c.SYMBOL, c.BULLET]
     cost[c.WIDE_STOP, starts] = SENTENCE
     cost[c.BANG, [c.SPACE, c.CJK, c.HANGUL, c.HANGUL_END]] = SENTENCE
@@ -63,7 +66,7 @@ def _sentences(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
     special[c.HANGUL_END, c.SPACE] = AT_KOREAN
 
 
-def _breaks(cost: NDArray[np.int32], special: NDArray[np.uint8]) -> None:
+def _breaks(cost: NDArray[np.int32], special: NDArray[np.int32]) -> None:
     cost[:, [c.NEWLINE, c.RETURN]] = BEFORE_BREAK
     cost[[c.NEWLINE, c.RETURN]] = LINE
     special[[c.NEWLINE, c.RETURN]] = AT_LINE
@@ -80,9 +83,9 @@ def _clusters(cost: NDArray[np.int32]) -> None:
 
 
 def _safe_table(*, line_split: bool) -> NDArray[np.bool_]:
-    table = np.zeros((KINDS, KINDS), bool)
+    table = np.zeros((c.KINDS, c.KINDS), bool)
     blank = [c.SPACE, c.NEWLINE, c.RETURN]
-    solid = [kind for kind in range(1, KINDS) if kind not in blank]
+    solid = [kind for kind in range(1, c.KINDS) if kind not in blank]
     table[solid, c.SPACE] = True
     punctuation = [c.STOP, c.BANG, c.WIDE_STOP, c.CLOSER, c.OPENER, c.CLAUSE, c.WIDE_CLAUSE]
     table[np.ix_(c.LETTERS, punctuation)] = True
@@ -94,8 +97,8 @@ def _safe_table(*, line_split: bool) -> NDArray[np.bool_]:
     return table.ravel()
 
 
-COST, SPECIAL = _cost_table()
-"""What a pair costs, and which closer look it needs."""
+COST = _cost_table()
+"""What a pair costs, and which closer look it needs, times ``LOOK``."""
 SAFE = _safe_table(line_split=True)
 SAFE_IN_LINES = _safe_table(line_split=False)
 """Whether pre-tokenizers split between a pair: with and without GPT-2's, which joins line breaks at a text's end."""

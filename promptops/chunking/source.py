@@ -30,7 +30,7 @@ class Source:
                 self._ended = piece is None
                 parts.append(piece or "")
                 have += len(parts[-1])
-            self._held = "".join(parts)
+            self._held = "".join(filter(None, parts))
         return self._held[self._at : self._at + size], have <= size
 
     def behind(self) -> str:

@@ -26,7 +26,7 @@ class Tally:
         self.counter = counter
         self._sure = bool(getattr(counter, "line_split", False)) and not getattr(counter, "composed", False)
         self._counts: dict[str, int] = {}
-        self._ends: dict[str, NDArray[np.int64]] = {}
+        self._ends: dict[str, NDArray[np.int32]] = {}
 
     def tokens(self, pieces: Iterable[str]) -> int:
         """Tokens of the pieces joined; each comes from ``cells`` or is short."""
@@ -108,9 +108,9 @@ class Tally:
             self._counts[text] = len(self._offsets(text)) - 1 if self._large(text) else self.counter.count(text)
         return self._counts[text]
 
-    def _offsets(self, text: str) -> NDArray[np.int64]:
+    def _offsets(self, text: str) -> NDArray[np.int32]:
         """Characters up to each token's end, after a 0."""
         if text not in self._ends:
             counter: Any = self.counter
-            self._ends[text] = counter.lengths.of(counter.encode_flat(text))[0]
+            self._ends[text] = counter.spellings.ends(counter.encode_flat(text))
         return self._ends[text]

@@ -7,6 +7,7 @@ from _thread import allocate_lock
 
 from promptops.errors import TokenizerError
 from promptops.tokens.estimate import Estimate
+from promptops.tokens.models import encoding_name
 from promptops.tokens.vocabulary import Vocabulary
 
 TYPE_CHECKING = False
@@ -53,14 +54,12 @@ def counter(model: str | None = None, *, tokenizer: str | None = None, estimate:
 
 def encoding_of(model: str) -> str | None:
     """The vocabulary of a model by tiktoken's own table, or ``None`` where it has none."""
-    from tiktoken.model import encoding_name_for_model
-
     if model.startswith("llama:"):
         path, dot, _ = model.removeprefix("llama:").partition(".gguf,")  # behind it stand options
         return f"{path}.gguf" if dot else path
     while True:
         try:
-            return encoding_name_for_model(model)
+            return encoding_name(model)
         except KeyError:
             provider, _, rest = model.replace("/", ":", 1).partition(":")
             if not rest or provider.lower() not in _GATEWAYS:

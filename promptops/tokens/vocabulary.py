@@ -7,6 +7,8 @@ exactly then, and nothing can be injected.
 
 from __future__ import annotations
 
+from promptops.tokens.pieces import pieces
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from promptops.tokens.lengths import Lengths
+    from promptops.tokens.spellings import Spellings
 
     class Engine(Protocol):
         """The part of splintr's tokenizers that a vocabulary needs."""
@@ -88,7 +90,7 @@ class Vocabulary:
         self.name = name
         self.size = size
         self._engine = engine
-        self._lengths: Lengths | None = None
+        self._spellings: Spellings | None = None
         self._markers = _markers(specials)
         self._wrapping = _wrapping(engine)
         self._blocks = any(_LOW_BLOCK in bytes(engine.decode_token_bytes(i)) for i in engine.encode_ordinary("a b"))
@@ -101,13 +103,13 @@ class Vocabulary:
 
     def count(self, text: str) -> int:
         """Tokens of ``text`` as plain text; never raises."""
-        return len(self._encode(text)) // _ID_BYTES
+        return sum(map(len, self._encode(text))) // _ID_BYTES
 
     def encode_flat(self, text: str) -> NDArray[np.uint32]:
         """Ids of ``text`` as plain text; never raises."""
         import numpy as np
 
-        return np.frombuffer(self._encode(text), np.uint32)
+        return np.frombuffer(b"".join(self._encode(text)), np.uint32)
 
     def token_bytes(self, token: int) -> bytes:
         """The UTF-8 bytes of the text that a token stands for; ``b""`` for one that stands for none."""
@@ -118,34 +120,39 @@ class Vocabulary:
         return spelling.replace(_LOW_BLOCK, b" ") if self._blocks else spelling
 
     @property
-    def lengths(self) -> Lengths:
-        """The table of how many characters each token stands for."""
-        if self._lengths is None:
-            from promptops.tokens.lengths import Lengths
+    def spellings(self) -> Spellings:
+        """The table of what each token spells."""
+        if self._spellings is None:
+            from promptops.tokens.spellings import Spellings
 
-            self._lengths = Lengths(self.size, self.token_bytes)
-        return self._lengths
+            self._spellings = Spellings(self.size, self.token_bytes)
+        return self._spellings
 
-    def _encode(self, text: str) -> bytes:
+    def _encode(self, text: str) -> list[bytes]:
         """Ids of ``text`` as 32-bit integers in the machine's order, without those of the vocabulary's own template."""
-        try:
-            flat = self._flat(text)
-        except UnicodeEncodeError:
-            flat = self._flat(well_formed(text))
-        before, after = self._wrapping
-        return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
-
-    def _flat(self, text: str) -> bytes:
         if self.composed:
             import unicodedata
 
             text = unicodedata.normalize("NFC", text)
+        parts = pieces(text) if self.additive else (text,)
+        try:
+            return [self._flat(part) for part in parts]
+        except UnicodeEncodeError:
+            return self._encode(well_formed(text))
+
+    def _flat(self, text: str) -> bytes:
         if self._spells_special(text):
-            return _flat(self._engine.encode_ordinary(text))
-        return self._engine.encode_flat(text)
+            flat = _flat(self._engine.encode_ordinary(text))
+        else:
+            flat = self._engine.encode_flat(text)
+        before, after = self._wrapping
+        return flat[before * _ID_BYTES : len(flat) - after * _ID_BYTES] if before or after else flat
 
     def _spells_special(self, text: str) -> bool:
-        return any(first in text and any(special in text for special in specials) for first, specials in self._markers)
+        return any(
+            first in text and any(special[1:2] in text and special in text for special in specials)
+            for first, specials in self._markers
+        )
 
 
 def _flat(ids: list[int]) -> bytes:

@@ -8,7 +8,8 @@ import numpy as np
 import regex
 
 from promptops.chunking.costs import FORBIDDEN
-from promptops.chunking.grades import grade
+from promptops.chunking.grades import grade, pairs
+from promptops.tokens.characters import code_points
 from promptops.tokens.graphemes import grapheme_ends
 
 POINTS = [
@@ -21,9 +22,8 @@ NEIGHBOURS = ["a", " ", "가", "ᄀ", "ᅡ", "क", "\u094d", "\u200d", "🇰", 
 
 
 def allowed(text: str, places: list[int]) -> np.ndarray:
-    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    ends = np.array([0, *places, len(text)], np.int64)
-    return grade(points, ends, "text").cost[1:-1] < FORBIDDEN
+    points, ends = code_points(text), np.array([0, *places, len(text)], np.int32)
+    return grade(points, ends, pairs(points, ends), "text")[1:-1] < FORBIDDEN
 
 
 def test_no_pair_that_joins_may_be_cut() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tiktoken.model import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
 
 from promptops.errors import TokenizerError, UsageError
-from promptops.tokens import NAMES, counter, vocabulary
+from promptops.tokens import NAMES, counter, models, vocabulary
 
 
 @pytest.mark.parametrize(("model", "encoding"), sorted(MODEL_TO_ENCODING.items()))
@@ -25,6 +25,15 @@ def test_every_model_of_tiktoken_has_its_encoding(model: str, encoding: str) -> 
 def test_every_prefix_of_tiktoken_has_its_encoding(prefix: str, encoding: str) -> None:
     """Dated and fine-tuned names are found by tiktoken's prefixes."""
     assert counter(f"{prefix}2026-01-01").name == encoding
+
+
+def test_tiktokens_table_is_imported_where_its_file_alone_does_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release of tiktoken that keeps its table in another way is asked as everybody asks it."""
+    monkeypatch.setattr(models, "_known", [])
+    monkeypatch.setattr(models, "_FUNCTION", "gone")
+    assert models.encoding_name("gpt-5-mini") == "o200k_base"
+    with pytest.raises(KeyError):
+        models.encoding_name("claude-sonnet")
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet", "llama-3.1-8b", "acme/gpt-5", "mistral:gpt-4o", ""])
@@ -92,10 +101,11 @@ def test_importing_costs_no_heavy_module() -> None:
         "import sys; before = set(sys.modules)\n"
         "import promptops.tokens\n"
         "from promptops.tokens import counter; counter(tokenizer='o200k_base').count('qzxv')\n"
-        "slow = {'collections', 'functools', 'importlib', 're', 'threading', 'unicodedata'}\n"
+        "slow = {'tiktoken', 'collections', 'functools', 'importlib', 're', 'threading', 'unicodedata'}\n"
         "assert not slow & (set(sys.modules) - before), sorted(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code.replace("tokenizer='o200k_base'", "'gpt-5-mini'")], check=True)
     code = (
         "import sys, promptops.tokens, promptops.chunking\n"
         "assert not {'numpy', 'splintr', 'tiktoken', 'regex'} & set(sys.modules), sorted(sys.modules)\n"

@@ -8,6 +8,7 @@ do; ``gaps.py`` finds the exact borders where that leaves too few.
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Points = NDArray[np.uint8] | NDArray[np.uint32]
+
+KINDS = 32
 (
     UNKNOWN, NEWLINE, RETURN, SPACE, STOP, BANG, WIDE_STOP, CLOSER, OPENER, CLAUSE, WIDE_CLAUSE, UPPER, LOWER, CJK,
     HANGUL, HANGUL_END, LETTER, SEA, DIGIT, MARK, LINKER, JOINER, FLAG, JAMO_LEAD, JAMO_TAIL, PREPEND, APOSTROPHE,
     SLASH, SYMBOL, CONTROL, ODD, BULLET,
-) = range(32)  # fmt: skip
+) = range(KINDS)  # fmt: skip
 
 LETTERS = (UPPER, LOWER, CJK, HANGUL, HANGUL_END, LETTER, SEA)
 
@@ -55,7 +59,14 @@ _SINGLES = {ord(character): kind for kind, characters in _SINGLE.items() for cha
 _TABLE = np.zeros(0x110000, np.uint8)
 
 
-def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def code_points(text: str) -> Points:
+    """The code points of a text; of ASCII in a byte each, which is a copy and no more."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def classes(points: Points) -> NDArray[np.uint8]:
     """The class of each code point."""
     found = _TABLE.take(points)
     if not found.all():
@@ -64,11 +75,17 @@ def classes(points: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return found
 
 
-def ended(points: NDArray[np.uint32], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a stop stands before each place, with up to two closing marks after it."""
-    last, second, third = (classes(points.take(np.maximum(ends - back, 0))) for back in (1, 2, 3))
-    closing = _is_closing(last)
-    return _is_stop(last) | (closing & (_is_stop(second) | (_is_closing(second) & _is_stop(third))))
+def ended(points: Points, ends: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether a stop stands before each place but the text's start, with up to two closing marks after it."""
+    last = classes(points.take(ends - 1))
+    found = _is_stop(last)
+    closed = _is_closing(last).nonzero()[0]
+    for back in (2, 3):
+        closed = closed[ends[closed] >= back]
+        kinds = classes(points.take(ends[closed] - back))
+        found[closed] = _is_stop(kinds)
+        closed = closed[_is_closing(kinds)]
+    return found
 
 
 def _is_stop(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -81,7 +98,7 @@ def _is_closing(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
-def _learn(points: NDArray[np.uint32]) -> None:
+def _learn(points: Points) -> None:
     """Fill the table for code points seen for the first time; twice does no harm, so no lock is needed."""
     present = np.zeros(len(_TABLE), bool)
     present[points] = True
@@ -90,6 +107,7 @@ def _learn(points: NDArray[np.uint32]) -> None:
         _TABLE[point] = class_of(point)
 
 
+@cache
 def class_of(point: int) -> int:
     """The class of one code point."""
     single = _SINGLES.get(point)
