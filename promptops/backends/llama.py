@@ -17,7 +17,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from promptops.errors import AccessError, CallError, RejectedError, TransientError, UsageError, WindowError
+from promptops.errors import (
+    AccessError,
+    EngineError,
+    PromptopsError,
+    RejectedError,
+    TransientError,
+    UsageError,
+    WindowError,
+)
 from promptops.local.card import card, digest
 from promptops.local.chat import Chat
 from promptops.local.options import LocalOptions
@@ -56,9 +64,10 @@ _SAMPLING = {
 class Llama:
     """The model in the GGUF file ``path``.
 
-    ``counter`` is its tokenizer. ``window`` is tokens per call, the model's own context length at most; ``timeout`` the
-    seconds that one call may take, waiting and loading included (default: as long as the engine is alive). ``spec`` is
-    how it is named. Raises ``NotFoundError``, ``TemplateError`` or ``UsageError`` where the file cannot be used.
+    ``counter`` is its tokenizer. ``window`` is tokens per call, as many as the model was trained on at most.
+    ``timeout`` is the seconds that one call may take, waiting and loading included (default: as long as the engine is
+    alive). ``spec`` is how it is named. Raises ``NotFoundError``, ``TemplateError`` or ``UsageError`` where the file
+    cannot be used, or the window is more than that.
     """
 
     price: Price | None = FREE
@@ -103,12 +112,16 @@ class Llama:
         return None if self._worker is None else self._worker.pid
 
     async def complete(self, call: Call) -> Reply:
-        """Answer one call; raises a ``CallError``, or ``WindowError`` where the prompt turns out too long."""
+        """Answer one call.
+
+        Raises a ``CallError``, ``WindowError`` where the prompt turns out too long, ``EngineError`` where the model
+        cannot be loaded.
+        """
         heard = _Heard(call.listener)
         asked = Asked(self._frame(call), key(call, self.identity), heard.piece if call.listener is not None else None)
         try:
             done = await self._answer(asked)
-        except CallError:
+        except PromptopsError:
             heard.void()
             raise
         finish: Finish = "stop" if done["finish"] == "stop" else "length"
@@ -190,12 +203,13 @@ class Llama:
                 raise RejectedError(line)
 
     async def _started(self) -> Worker:
-        """The worker, which starts its process with the first call; ``AccessError`` where the model does not fit."""
+        """The worker, which starts its process with the first call; ``EngineError`` where the model does not fit."""
         if self._worker is None:
             try:
                 await asyncio.to_thread(self._start)
             except UsageError as failure:
-                raise AccessError(f"{self.name}: {failure}") from None
+                line = str(failure).removeprefix(str(self._model.path)).lstrip(": ")
+                raise EngineError(f"{self.name}: {line}") from None
         return cast("Worker", self._worker)
 
     def _start(self) -> None:
@@ -228,9 +242,17 @@ class Llama:
         return settings
 
     def _window(self, asked: int | None) -> int:
-        """As asked, by the option ``context`` or by default; never more than the model was trained on."""
-        wanted = asked or self._options.engine.get("context") or WINDOW
-        return min(wanted, self._model.context or wanted)
+        """As asked, by the option ``context`` or by default; ``UsageError`` where the model was trained on less."""
+        wanted = asked or self._options.engine.get("context")
+        trained = self._model.context
+        if wanted is None:
+            return min(WINDOW, trained or WINDOW)
+        if 0 < trained < wanted:
+            raise UsageError(
+                f"{self.name}: a window of {wanted:,} tokens is more than the {trained:,} that the model was trained "
+                f"on, and what lies past them it cannot read; say --window {trained} at most"
+            )
+        return wanted
 
 
 class _Heard:

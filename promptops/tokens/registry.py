@@ -56,8 +56,9 @@ def encoding_of(model: str) -> str | None:
     from tiktoken.model import encoding_name_for_model
 
     if model.startswith("llama:"):
-        path, dot, _ = model.removeprefix("llama:").partition(".gguf,")  # behind it stand options
-        return f"{path}.gguf" if dot else path
+        from promptops.modelfile import model_file
+
+        return model_file(model)
     while True:
         try:
             return encoding_name_for_model(model)

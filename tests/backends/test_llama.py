@@ -207,9 +207,11 @@ def test_it_is_known_by_its_content(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_window_is_the_models_own_at_most(model: Path, tmp_path: Path) -> None:
-    """As asked where that is less; 8,192 tokens where nobody says."""
+    """As asked where that is no more; 8,192 tokens where nobody says."""
     assert backend(f"llama:{model}").window == 4096
-    assert backend(f"llama:{model}", Options(window=100_000)).window == 4096
+    for spec, window in ((f"llama:{model}", 100_000), (f"llama:{model},context=4097", None)):
+        with pytest.raises(UsageError, match=r"than the 4,096 that .*say --window 4096 at most"):
+            backend(spec, Options(window=window))
     assert backend(f"llama:{model}", Options(window=1000)).window == 1000
     assert backend(f"llama:{model},context=2000").window == 2000
     assert backend(f"llama:{tiny_gguf(tmp_path / 'long.gguf', context=100_000)}").window == 8192
@@ -284,7 +286,7 @@ def test_a_file_that_cannot_be_run_is_one_line(model: Path, tmp_path: Path) -> N
 def test_vectors_come_from_embedding_models_only(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty texts, texts over the window and chat models are refused before anything is sent."""
     monkeypatch.setenv("PYTHONPATH", MOODY)
-    path = tiny_gguf(tmp_path / "embed.gguf", kind="embedding")
+    path = tiny_gguf(tmp_path / "embed.gguf", kind="embedding", context=512)
     made = Llama(path, counter(tokenizer=str(path)), engine="moody_engine")
     with po.connect(made) as connected:
         assert po.embed(["a", "다리"], connected)[0] == [1.0, 0.5]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from promptops.errors import UsageError
 from promptops.local import machine as measuring
 from promptops.local.machine import Machine, this
-from promptops.local.memory import check, defaults, predict, room
+from promptops.local.memory import check, defaults, predict, quantized, room
 from promptops.local.model import Model, model
 from promptops.local.settings import EngineSettings
 from promptops.testing.tiny_gguf import Shape, tiny_gguf
@@ -104,6 +104,15 @@ def test_settings_that_the_library_would_refuse_are_refused(given: dict[str, obj
     """Before anything is loaded."""
     with pytest.raises(UsageError, match=said):
         check(replace(EngineSettings(str(tiny.path)), **given), BIG)
+
+
+def test_a_cache_that_cannot_be_is_neither_loaded_nor_proposed(tiny: Model) -> None:
+    """Its heads would end inside of a block."""
+    asked = quantized(EngineSettings(str(tiny.path), context=512, sequences=1))
+    with pytest.raises(UsageError, match=r"keep them as f16 \(kv=f16\)"):
+        check(asked, BIG)
+    little = Machine(cores=1, free=1 << 20, memory=1 << 30)
+    assert defaults(tiny, little).key_type == "f16"
 
 
 def test_this_machine_has_cores_and_memory() -> None:

@@ -18,7 +18,7 @@ import pytest
 import promptops as po
 from promptops.backends.llama import Llama
 from promptops.client.wrappers import contents_tokens
-from promptops.errors import AccessError, RejectedError, WindowError
+from promptops.errors import EngineError, RejectedError, WindowError
 from promptops.local.options import LocalOptions
 from promptops.testing.tiny_gguf import tiny_gguf
 from promptops.tokens import counter
@@ -175,19 +175,21 @@ def test_an_answer_goes_on_past_the_window_where_that_is_asked_for(sure: Path) -
 
 
 def test_another_architecture_is_said_in_one_line(tmp_path: Path) -> None:
-    """In the library's own words, and nothing more is sent."""
-    path = tiny_gguf(tmp_path / "strange.gguf", architecture="martian", context=4096)
-    (failure,) = answered(f"llama:{path}", call("x"))
-    assert isinstance(failure, AccessError)
-    assert "unknown model architecture: 'martian'" in str(failure)
-    assert "\n" not in str(failure)
+    """In the library's own words, and the run ends with it."""
+    path = tiny_gguf(tmp_path / "strange.gguf", architecture="martian")
+    sources = [po.Source(str(number), text="A river runs under a bridge.") for number in range(3)]
+    with pytest.raises(
+        EngineError, match="cannot be loaded: unknown model architecture: 'martian'; a newer"
+    ) as failure:
+        po.run("summarize", sources, f"llama:{path}")
+    assert "\n" not in str(failure.value)
 
 
 def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     """It says what it needs and what is free; no process is started, and nothing more is sent."""
     path = tiny_gguf(tmp_path / "long.gguf", context=2**31)
     made = local(path, window=2**31)
-    with pytest.raises(AccessError, match=r"needs .* GiB and .* are free; this fits: 1 sequence"):
+    with pytest.raises(EngineError, match=r"needs .* GiB and .* are free; this fits: 1 sequence"):
         asyncio.run(_alone(made, call("x")))
     assert made.pid is None
 
