@@ -143,9 +143,15 @@ class Llama:
         return vectors, Usage(done["tokens"], 0, 0)
 
     async def aclose(self) -> None:
-        """End the engine's process, unless another event loop has calls in it; the next call starts another."""
+        """Nothing of it belongs to an event loop: the engine's process stays, its model loaded, until ``close``."""
+
+    def close(self) -> None:
+        """End the engine's process, unless calls of others are in it; the next call starts another.
+
+        Left open, it ends with this object, or with the program.
+        """
         if self._worker is not None:
-            await asyncio.to_thread(self._worker.close)
+            self._worker.close()
 
     def _frame(self, call: Call) -> Frame:
         if self._chat is None:

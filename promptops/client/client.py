@@ -159,7 +159,9 @@ class Client:
         await self.backend.aclose()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store, and end what the backend keeps running between runs: the process of a local model."""
+        if (end := getattr(self.backend, "close", None)) is not None:
+            end()
         self.database.close()
 
     def __enter__(self) -> Self:

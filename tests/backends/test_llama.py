@@ -49,7 +49,7 @@ def moody(model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Llama]:
     monkeypatch.setenv("PYTHONPATH", MOODY)
     made = Llama(model, counter(tokenizer=str(model)), engine="moody_engine")
     yield made
-    asyncio.run(made.aclose())
+    made.close()
 
 
 def call(text: str, **more: Any) -> Call:
@@ -112,7 +112,6 @@ def test_pieces_are_heard_in_the_event_loop_and_are_void_after_a_failure(moody: 
     async def ask() -> po.Reply:
         reply = await moody.complete(call("one by one", listener=Ear()))
         await asyncio.sleep(0)
-        await moody.aclose()
         return reply
 
     reply = asyncio.run(ask())
@@ -131,7 +130,7 @@ def test_a_cancelled_call_frees_the_engine(moody: Llama) -> None:
             await task
         await moody.complete(call("quick"))
         pid = moody.pid
-        await moody.aclose()
+        moody.close()
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -150,7 +149,7 @@ def test_a_call_has_the_time_it_is_given(model: Path, monkeypatch: pytest.Monkey
             await made.complete(call("slow"))
         assert time.monotonic() - start < 5
         await made.complete(call("quick"))
-        await made.aclose()
+        made.close()
 
     asyncio.run(ask())
 
@@ -171,6 +170,23 @@ def test_several_event_loops_share_one_process(moody: Llama) -> None:
     for thread in threads:
         thread.join()
     assert len(pids) == 1
+
+
+def test_a_client_keeps_the_model_loaded_between_runs(moody: Llama) -> None:
+    """One process, whatever event loops come and go; it ends with the client, and the next one starts another."""
+    pids: list[int | None] = []
+    for _ in range(2):
+        with po.connect(moody) as connected:
+            for number in range(3):
+                po.run("summarize", [po.Source(f"{number}", text=f"A river, {number}. " * 9)], connected, words=10)
+                pids.append(moody.pid)
+        assert moody.pid is None
+    assert len(set(pids[:3])) == len(set(pids[3:])) == 1
+    assert pids[0] != pids[3]
+    for pid in pids:
+        assert pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_one_that_nobody_closes_leaves_no_process(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

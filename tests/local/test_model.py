@@ -162,7 +162,7 @@ async def _alone(made: Llama, asked: Call) -> po.Reply:
     try:
         return await made.complete(asked)
     finally:
-        await made.aclose()
+        made.close()
 
 
 def test_an_answer_goes_on_past_the_window_where_that_is_asked_for(sure: Path) -> None:
