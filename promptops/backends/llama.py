@@ -15,6 +15,7 @@ from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from promptops.errors import (
@@ -35,11 +36,9 @@ from promptops.local.worker.loading import ENGINE, settings_frame
 from promptops.prices import FREE
 from promptops.store import key
 from promptops.tokens.vocabulary import well_formed
-from promptops.types import Call, Counter, Finish, Listener, Price, Reply, Usage
+from promptops.types import Call, Counter, Finish, Listener, Logprob, Price, Reply, Usage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from promptops.local.worker.frames import Frame
 
 WINDOW = 8_192
@@ -74,6 +73,7 @@ class Llama:
     window: int | None
     constrains = True
     """A schema holds its answers by a grammar, and takes no tokens of the prompt."""
+    logprobs = loras = True
 
     def __init__(
         self,
@@ -126,7 +126,9 @@ class Llama:
             raise
         finish: Finish = "stop" if done["finish"] == "stop" else "length"
         usage = Usage(done["input"], min(done["cached"], done["input"]), done["output"])
-        return Reply(done["text"], usage, finish, self.name)
+        likely = tuple(Logprob(token, p, tuple(map(tuple, top))) for token, p, top in done.get("logprobs", ()))
+        logprobs = None if call.sampling.logprobs is None else likely
+        return Reply(done["text"], usage, finish, self.name, logprobs=logprobs)
 
     async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """A vector for each text, in one batch.
@@ -158,7 +160,11 @@ class Llama:
             raise AccessError(f"{self.name} is an embedding model: it gives vectors (po.embed) and no answers")
         sampling = call.sampling
         said = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-        asked = {name: value for name, value in said.items() if value is not None}
+        asked: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        if sampling.logprobs is not None:
+            asked["logprobs"] = sampling.logprobs
+        if sampling.loras is not None:
+            asked["loras"] = [[self._adapter(name), scale] for name, scale in sampling.loras]
         # A grammar says where an answer ends; a stop text inside of it would leave half an object.
         stop = list(sampling.stop) if call.schema is None else []
         return {
@@ -171,6 +177,16 @@ class Llama:
             "shift": self._options.shift,
             "stream": call.listener is not None,
         }
+
+    def _adapter(self, name: str) -> str:
+        """The path of the one adapter of that name: its file's, with or without the ending."""
+        loaded = [Path(lora.path) for lora in self._options.engine.get("loras", ())]
+        found = [path for path in loaded if name in {path.name, path.stem}]
+        if len(found) != 1:
+            known = ", ".join(path.name for path in loaded) or "none"
+            what = "several adapters" if found else "no adapter"
+            raise UsageError(f"{self.name} loads {what} called {name!r} (it loads: {known}); name them in its spec")
+        return str(found[0])
 
     async def _answer(self, asked: Asked) -> Frame:
         """Ask, and tell the engine where nobody waits for the answer any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,8 @@ def _lora(value: str) -> Lora:
     found = Path(path if colon and path != value else value).expanduser().resolve()
     if not found.is_file():
         raise ValueError("there is no such file")
+    if not math.isfinite(factor):
+        raise ValueError("its scale must be a number")
     return Lora(str(found), factor)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from promptops.testing.answers import Answer, Answering, decoded, fitting, ids, usage
+from promptops.testing.answers import Answer, Answering, decoded, fitting, ids, likely, usage
 from promptops.testing.batches import Batches, Done
 from promptops.testing.faults import UNBILLED, Fault
 from promptops.testing.limiter import Limiter
@@ -311,7 +311,7 @@ class FakeOpenAI:
             "object": "chat.completion",
             "created": 1_700_000_000,
             "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": likely(body, said)}],
             "usage": usage,
         }
         changes: dict[str, dict[str, Any]] = {

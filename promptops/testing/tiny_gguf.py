@@ -88,7 +88,7 @@ def tiny_gguf(
 
     from promptops.testing.tiny_separated import separated, shape_of  # which needs this module's Shape
 
-    gguf = _gguf()
+    gguf = writing()
     known = tokens(shape.vocabulary)
     shape = shape_of(len(known)) if kind == "separated" else shape
     name = architecture or ("bert" if kind == "embedding" else "llama")
@@ -114,7 +114,8 @@ def tiny_gguf(
     return Path(path)
 
 
-def _gguf() -> Any:
+def writing() -> Any:
+    """The package that writes model files; raises ``UsageError`` where the extra is missing."""
     try:
         import gguf
     except ImportError:

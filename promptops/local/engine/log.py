@@ -13,6 +13,7 @@ _ERROR, _CONTINUED = 4, 5
 _LEVELS = {1: "debug", 2: "info", 3: "warning", _ERROR: "error"}
 _EMPTY = {"failed to load model", "failed to initialize the context"}
 """What it says beside a reason."""
+_PREFACE = re.compile(r"error loading model: |failed to apply lora adapter: ")
 _UNKNOWN = re.compile(r"unknown (?:model architecture|pre-tokenizer)")
 _NEWER = "; a newer llama-cpp-python may know it"
 _complaints: deque[str] = deque(maxlen=8)
@@ -35,7 +36,7 @@ def reason() -> str:
     """What the library last complained of, in one line."""
     lines = [line.split(": ", 1)[-1] if line.startswith("llama_") else line for line in _complaints]
     telling = [line for line in lines if line not in _EMPTY] or lines
-    said = "; ".join(dict.fromkeys(telling)).replace("error loading model: ", "")
+    said = _PREFACE.sub("", "; ".join(dict.fromkeys(telling))).rstrip(": ")
     return (said + _NEWER if _UNKNOWN.search(said) else said) or "the library gave no reason"
 
 
