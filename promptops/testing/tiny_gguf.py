@@ -45,8 +45,8 @@ class Shape:
 
     width: int = 64
     layers: int = 2
-    heads: int = 4
-    shared: int = 2
+    heads: int = 2
+    shared: int = 1
     feed_forward: int = 128
     vocabulary: int = 0
     tied: bool = False

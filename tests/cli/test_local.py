@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import promptops
-from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, tiny_gguf
+from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, Shape, tiny_gguf
 
 pytest.importorskip("llama_cpp", reason="it needs the extra local")
 
@@ -98,10 +98,12 @@ BAD: dict[str, tuple[bytes | dict[str, Any] | None, str, str]] = {
     "template": ({"template": BROKEN_TEMPLATE}, "", "its chat template cannot be used (line 1)"),
     "foreign": ({"architecture": "martian"}, "", "unknown model architecture: 'martian'"),
     "option": ({}, ",thread=2", "did you mean threads?"),
-    "cache": ({}, ",kv=q8_0", "its heads have 16 numbers; keep them as f16"),
+    "cache": ({"shape": Shape(heads=4)}, ",kv=q8_0", "its heads have 16 numbers; keep them as f16"),
     "window": ({}, ",context=300", "do not fit the model's window of 300 tokens"),
     "trained": ({}, ",context=5000", "say --window 4096 at most"),
     "adapter": ({}, ",lora=nowhere.gguf", "there is no such file"),
+    "page as adapter": ({}, ",lora=page.gguf", "it is a web page"),
+    "model as adapter": ({}, ",lora=model as adapter.gguf", "expect general.type to be 'adapter'"),
 }
 """What is in the file (bytes, or how a tiny model is written), what stands behind its path, and what is said."""
 
@@ -119,7 +121,8 @@ def test_what_cannot_be_run_is_wrong_usage(
         path.write_bytes(content)
     if kind == "cut":
         os.truncate(path, path.stat().st_size - 5000)
-    said = command("summarize", docs, "-m", f"llama:{path}{more}")
+    (tmp_path / "page.gguf").write_text("<!DOCTYPE html>")
+    said = command("summarize", docs, "-m", f"llama:{path}{more.replace('lora=', f'lora={tmp_path}/')}")
     assert (said.status, said.out, len(said.lines)) == (2, "", 1), said.err
     assert what in said.lines[0]
     assert workers(store) == set()

@@ -60,19 +60,19 @@ def test_the_header_tells_what_the_model_is(tiny: Path) -> None:
     assert {kind: number for kind, (number, _) in found.types.items()} == {"Q8_0": 16, "F32": 5}
 
 
-def test_the_cache_grows_with_context_and_sequences(tiny: Path, tmp_path: Path) -> None:
+def test_the_cache_grows_with_context_and_sequences(tiny: Path) -> None:
     """Keys and values of every layer's shared heads, two bytes each, in cells of 256 tokens per sequence."""
     per_token = TINY.layers * TINY.shared * TINY.head * 2 * 2
     assert inspect(tiny, context=512, sequences=1, machine=MACHINE).need.cache == 512 * per_token
     assert inspect(tiny, context=100, sequences=3, machine=MACHINE).need.cache == 3 * 256 * per_token
-    wide = tiny_gguf(tmp_path / "wide.gguf", shape=Shape(heads=2))
-    kept = inspect(wide, context=512, sequences=1, cache="q8_0", machine=MACHINE)
-    assert kept.need.cache == 512 * 2 * per_token * 34 // 64
+    kept = inspect(tiny, context=512, sequences=1, cache="q8_0", machine=MACHINE)
+    assert kept.need.cache == 512 * per_token * 34 // 64
     assert kept.settings.flash_attention
 
 
-def test_heads_that_are_no_whole_blocks_are_not_quantized(tiny: Path) -> None:
+def test_heads_that_are_no_whole_blocks_are_not_quantized(tmp_path: Path) -> None:
     """Where 16 numbers make a head, and 32 a block: it is said, refused, and in no table."""
+    tiny = tiny_gguf(tmp_path / "narrow.gguf", shape=Shape(heads=4))
     with pytest.raises(UsageError, match="blocks of 32, and its heads have 16 numbers; keep them as f16"):
         inspect(tiny, cache="q4_0", machine=MACHINE)
     found = inspect(tiny, machine=MACHINE)
