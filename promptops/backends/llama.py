@@ -42,10 +42,7 @@ if TYPE_CHECKING:
     from promptops.local.worker.frames import Frame
 
 WINDOW = 8_192
-"""Tokens per call where nobody says how many: few models are worse for it, and 8 calls at once fit most machines."""
-
-SEQUENCES = 8
-"""Calls decoded together: beyond that a processor gains little."""
+"""Tokens per call where nobody says how many: few models are worse for it, and many calls at once fit most machines."""
 
 _LOOK = 1.0
 """Seconds between two looks at whether the engine still lives."""
@@ -244,15 +241,17 @@ class Llama:
 
     def _settings(self) -> EngineSettings:
         """What this machine does best, and what was said; as many sequences as its memory holds, where nobody says."""
-        from promptops.local.memory import check, defaults
+        from promptops.local.machine import this
+        from promptops.local.memory import check, defaults, usual_sequences
         from promptops.local.model import model
 
         said = self._options.engine
-        good = defaults(model(self._model.path))
-        settings = EngineSettings(
-            good.path, threads=good.threads, repack=good.repack, sequences=SEQUENCES, embeddings=self._model.embeds
-        )
+        machine, found = this(), model(self._model.path)
+        good = defaults(found, machine)
+        settings = EngineSettings(good.path, threads=good.threads, repack=good.repack, embeddings=self._model.embeds)
         settings = replace(settings, **{**said, "context": self.window})
+        if "sequences" not in said:
+            settings = replace(settings, sequences=usual_sequences(found, settings, machine))
         if "flash_attention" not in said and settings.value_type not in {"f16", "bf16", "f32"}:
             settings = replace(settings, flash_attention=True)  # which such values need
         while "sequences" not in said and settings.sequences > 1:

@@ -22,7 +22,8 @@ _CELLS = 256
 _RESERVE = 1 / 16
 """The part of free memory that is left to everything else."""
 _CONTEXT = 8192
-_SEQUENCES = 8
+_SEQUENCES, _MANY = 8, 16
+"""Calls decoded together; more where they take no more than half of what is free."""
 _BATCH, _MICRO_BATCH = 512, 128
 _TOKEN = 200
 """Bytes that a token of the vocabulary takes in the library's tables."""
@@ -220,8 +221,14 @@ def quantized(settings: EngineSettings) -> EngineSettings:
     return replace(settings, key_type="q8_0", value_type="q8_0", flash_attention=True)
 
 
+def usual_sequences(found: Model, settings: EngineSettings, machine: Machine) -> int:
+    """How many calls to decode together, where nobody says and memory holds them."""
+    need = predict(found, replace(settings, sequences=_MANY), machine).least
+    return _MANY if found.causal and 2 * need <= room(machine) else _SEQUENCES
+
+
 def defaults(found: Model, machine: Machine | None = None) -> EngineSettings:
-    """Good settings for this machine: physical cores as threads, up to eight sequences of up to 8,192 tokens in half
+    """Good settings for this machine: physical cores as threads, up to sixteen sequences of up to 8,192 tokens in half
     precision without flash attention, which is slower on processors, as far as memory goes.
 
     A model that fits under none of them gets the smallest; ``check`` then refuses it.
@@ -232,7 +239,7 @@ def defaults(found: Model, machine: Machine | None = None) -> EngineSettings:
         path=str(found.path), context=context, sequences=_SEQUENCES, threads=machine.cores, batch=_BATCH,
         micro_batch=_MICRO_BATCH, repack=not machine.faulty, embeddings=not found.causal,
     )  # fmt: skip
-    last = wished
+    last = wished = replace(wished, sequences=usual_sequences(found, wished, machine))
     for last in (less for less in _smaller(wished) if not unkept(found, less)):
         if predict(found, last, machine).least <= room(machine):
             break

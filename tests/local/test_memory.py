@@ -58,7 +58,8 @@ def test_what_the_processor_cannot_do_is_not_laid_out(tiny: Model) -> None:
 def test_good_defaults_use_the_machine(wide: Model) -> None:
     """Every physical core, eight sequences, half precision, no flash attention, as far as memory goes."""
     found = defaults(wide, BIG)
-    assert (found.threads, found.sequences, found.context) == (6, 8, 8192)
+    assert (found.threads, found.sequences, found.context) == (6, 16, 8192)
+    assert defaults(wide, replace(BIG, free=24 << 30)).sequences == 8  # sixteen would take more than half
     assert (found.key_type, found.value_type, found.flash_attention, found.repack) == ("f16", "f16", False, True)
     assert not defaults(wide, replace(BIG, faulty=True)).repack
 
