@@ -189,6 +189,13 @@ def test_a_client_keeps_the_model_loaded_between_runs(moody: Llama) -> None:
             os.kill(pid, 0)
 
 
+def test_a_model_of_one_step_ends_with_the_run(moody: Llama) -> None:
+    """Nobody else has it."""
+    result = po.run("summarize", [po.Source("a", text="A river. " * 9)], "extractive", models={"map": moody}, words=10)
+    assert result.usage.output_tokens > 0
+    assert moody.pid is None
+
+
 def test_one_that_nobody_closes_leaves_no_process(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes with the backend."""
     monkeypatch.setenv("PYTHONPATH", MOODY)
