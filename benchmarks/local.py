@@ -1,6 +1,8 @@
 """The local engine against what people use: processor time and prompt tokens, as ratios in the same run.
 
     python benchmarks/local.py                          # engine and sequential Llama, 1 to 16 sequences
+    python benchmarks/local.py --workers 8              # and the engine in its own process, as promptops runs it
+    python benchmarks/local.py --waiting --rounds 1     # and whether its threads should sleep or spin
     python benchmarks/local.py --langchain              # and LangChain's ChatLlamaCpp, one call after another
     python benchmarks/local.py --server PATH            # and llama-server (benchmarks/build_llama_server.py)
 
@@ -22,19 +24,23 @@ import json
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import llama_cpp
 import llama_cpp.llama_cpp as low
 
 from promptops.local.engine import Engine, Failed, Request
 from promptops.local.settings import EngineSettings
+from promptops.local.worker import Asked, Worker
+from promptops.local.worker.loading import ENGINE, settings_frame
 from promptops.testing.tiny_gguf import SMALL, tiny_gguf
 
 PROMPTS = {"short": (150, 60), "long": (150, 600), "prefix": (1000, 60)}
@@ -81,6 +87,9 @@ def main() -> None:
                 Path(folder) / "m.gguf", shape=replace(SMALL, layers=options.layers), weights="Q4_0", context=4096
             )
         )
+        if options.waiting:
+            _waiting(options, model)
+            return
         for name in options.loads.split(","):
             for output in map(int, options.outputs.split(",")):
                 prefix, document = PROMPTS[name]
@@ -92,6 +101,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--loads", default="long,short,prefix")
     parser.add_argument("--outputs", default="64")
     parser.add_argument("--sequences", default="1,2,4,8,16")
+    parser.add_argument("--workers", default="", help="sequences at which the engine's own process is measured too")
+    parser.add_argument("--waiting", action="store_true", help="only how the worker's threads wait for each other")
     parser.add_argument("--calls", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, default=30)
@@ -109,6 +120,8 @@ def _compare(options: argparse.Namespace, model: str, load: Load) -> None:
     evaluated: dict[str, float] = {}
     for number in map(int, options.sequences.split(",")):
         runs[f"engine, {number}"] = lambda number=number: _engine(options, model, load, number, evaluated)
+    for number in map(int, filter(None, options.workers.split(","))):
+        runs[f"in its process, {number}"] = lambda number=number: _worker(options, model, load, number)
     if options.langchain:
         runs["ChatLlamaCpp"] = lambda: _langchain(options, model, load)
     if options.server:
@@ -128,6 +141,33 @@ def _compare(options: argparse.Namespace, model: str, load: Load) -> None:
         print(f"  {name:22} {ratio:.2f} ({', '.join(f'{value:.2f}' for value in times[name])}){share}", flush=True)
 
 
+def _waiting(options: argparse.Namespace, model: str) -> None:
+    """The worker with threads that sleep and threads that spin, on a processor of its own and beside a busy process.
+
+    libgomp spins 300,000 times by default; its own variable wins over the policy that the worker sets.
+    """
+    load = _load(model, 150, 60, 16, 8)
+    for busy in (0, 1, 2):
+        hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+        try:
+            for _ in range(options.rounds):
+                found = {spins: _timed(options, model, load, spins) for spins in ("0", "300000")}
+                (wall, cpu), (base_wall, base_cpu) = found["300000"], found["0"]
+                print(
+                    f"  {busy} others: spinning ÷ sleeping {wall / base_wall:.2f} time, {cpu / base_cpu:.2f} processor"
+                )
+        finally:
+            for hog in hogs:
+                hog.kill()
+
+
+def _timed(options: argparse.Namespace, model: str, load: Load, spins: str) -> tuple[float, float]:
+    os.environ["GOMP_SPINCOUNT"] = spins
+    begin = time.monotonic()
+    spent = _worker(options, model, load, 8)
+    return time.monotonic() - begin, spent
+
+
 def _llama(options: argparse.Namespace, model: str, load: Load) -> float:
     llama = llama_cpp.Llama(
         model, n_ctx=load.context, n_threads=options.threads, n_threads_batch=options.threads, verbose=False
@@ -141,8 +181,8 @@ def _llama(options: argparse.Namespace, model: str, load: Load) -> float:
     return spent
 
 
-def _engine(options: argparse.Namespace, model: str, load: Load, sequences: int, evaluated: dict[str, float]) -> float:
-    settings = EngineSettings(
+def _settings(options: argparse.Namespace, model: str, load: Load, sequences: int) -> EngineSettings:
+    return EngineSettings(
         model,
         context=load.context,
         sequences=sequences,
@@ -151,7 +191,33 @@ def _engine(options: argparse.Namespace, model: str, load: Load, sequences: int,
         micro_batch=options.micro_batch,
         repack=not options.no_repack,
     )
-    engine = Engine(settings)
+
+
+def _worker(options: argparse.Namespace, model: str, load: Load, sequences: int) -> float:
+    """Both processes' time: frames out and back, pieces not asked for."""
+    settings = settings_frame(_settings(options, model, load, sequences))
+    worker = Worker({"kind": "load", "engine": ENGINE, "settings": settings}, "worker", silence=900)
+    try:
+        _answers(worker, [(5, 6, 7)], 1)  # which loads the model
+        begin, theirs = time.process_time(), _spent(worker.pid or 0)
+        for answer in _answers(worker, load.prompts, load.output):
+            _same(answer["output"], load.output)
+        return time.process_time() - begin + _spent(worker.pid or 0) - theirs
+    finally:
+        worker.close(even_busy=True)
+
+
+def _answers(worker: Worker, prompts: Sequence[tuple[int, ...]], output: int) -> list[dict[str, Any]]:
+    frame = {"kind": "ask", "most": output, "sampling": {"stop": []}, "schema": None, "expected": None}
+    frame |= {"shift": False, "stream": False}
+    asked = [Asked({**frame, "pieces": list(prompt)}, number) for number, prompt in enumerate(prompts)]
+    for one in asked:
+        worker.ask(one)
+    return [one.answer.result(900) for one in asked]
+
+
+def _engine(options: argparse.Namespace, model: str, load: Load, sequences: int, evaluated: dict[str, float]) -> float:
+    engine = Engine(_settings(options, model, load, sequences))
     prompts = load.prompts
     begin = time.process_time()
     for number, prompt in enumerate(prompts):

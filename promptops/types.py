@@ -88,12 +88,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a model picks tokens; ``None`` leaves the choice to the backend's default."""
+    """How a model picks tokens; ``None`` leaves the choice to the backend's default.
+
+    ``logprobs`` asks for the log-probability of each token of the answer, and for those of that many of the likeliest
+    at its place (0: of none beside it). ``loras`` are the adapters that a local model answers with, by name and scale,
+    of those that its spec loads; ``None`` is all of them as the spec says, ``()`` none.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    loras: tuple[tuple[str, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +210,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Logprob:
+    """A token of an answer and its natural log-probability, before sampling; ``top`` are the likeliest at its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A model's answer. ``finish`` is ``length`` where the answer was cut at its limit.
 
-    ``limits`` is for admission, and is kept nowhere.
+    ``logprobs`` are those of its tokens where the call asked for them, ``None`` where the server sent none. ``limits``
+    is for admission, and is kept nowhere.
     """
 
     text: str
@@ -216,6 +233,7 @@ class Reply:
     request_id: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     """What the model asks to have done before it goes on; ``text`` is often empty then."""
+    logprobs: tuple[Logprob, ...] | None = None
     stored: bool = False
     """True where the store or a call already in flight gave it, so that it cost nothing now."""
     limits: Limits | None = field(default=None, compare=False, repr=False)

@@ -14,9 +14,9 @@ import promptops
 
 PACKAGE = Path(promptops.__file__).parent
 ROOMS = [
-    ["types", "shaped", "testing"],
-    ["errors"],
-    ["resources", "yamlfile", "text", "tokens", "prices", "tools"],
+    ["types", "shaped"],
+    ["errors", "testing"],
+    ["resources", "yamlfile", "text", "hub", "modelfile", "tokens", "prices", "tools"],
     ["documents", "counting", "chunking", "citing", "prompts", "extract", "local"],
     ["plans"],
     ["chains"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptops.backends.verdicts import Answer, error, kind_of, one_line, read_error
 from promptops.errors import AccessError, CallError, RefusedError, TransientError
 from promptops.tools import asked, offered, tools_tokens, written
-from promptops.types import Call, Reply, Usage
+from promptops.types import Call, Logprob, Reply, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ def request(call: Call, model: str, limit: str, reasoning: int) -> dict[str, Any
     body |= {name: value for name, value in numbers.items() if value is not None}
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+    if sampling.logprobs is not None:
+        body |= {"logprobs": True} | ({"top_logprobs": sampling.logprobs} if sampling.logprobs else {})
     if call.schema is not None:
         schema = {"name": _schema_name(call.schema), "schema": dict(call.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -84,6 +86,7 @@ class Reader:
             model=_text(body.get("model")),
             request_id=request_id,
             tool_calls=asked(message),
+            logprobs=None if call.sampling.logprobs is None else _logprobs(body["choices"][0].get("logprobs")),
         )
 
     def _parsed(self, content: bytes, request_id: str | None) -> Mapping[str, Any]:
@@ -160,6 +163,21 @@ def _text(content: object) -> str:
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""
+
+
+def _logprobs(said: object) -> tuple[Logprob, ...] | None:
+    """Those of the tokens of an answer, ``None`` where there are none or they make no sense."""
+    content = said.get("content") if isinstance(said, Mapping) else None
+    if not isinstance(content, list):
+        return None
+    try:
+        return tuple(Logprob(*_likely(one), tuple(map(_likely, one.get("top_logprobs") or ()))) for one in content)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _likely(one: Mapping[str, Any]) -> tuple[str, float]:
+    return str(one["token"]), float(one["logprob"])
 
 
 def _absurd(usage: Usage, text: str) -> bool:

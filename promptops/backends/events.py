@@ -66,6 +66,7 @@ class Assembled:
         self.finish: str | None = None
         self._message: dict[str, list[str]] = {}
         self._tools: dict[int, dict[str, str]] = {}
+        self._logprobs: list[Any] = []
         self._slot = 0
 
     def add(self, chunk: Mapping[str, Any]) -> str:
@@ -78,6 +79,9 @@ class Assembled:
         if not isinstance(first, Mapping) or first.get("index", 0) != 0:
             return ""
         self.finish = first.get("finish_reason") or self.finish
+        likely = first.get("logprobs")
+        if isinstance(likely, Mapping) and isinstance(likely.get("content"), list):
+            self._logprobs += likely["content"]
         delta = first.get("delta")
         return self._said(delta) if isinstance(delta, Mapping) else ""
 
@@ -132,7 +136,8 @@ class Assembled:
             return self.body
         message: dict[str, Any] = {name: "".join(parts) for name, parts in self._message.items()}
         message["tool_calls"] = [{"id": tool.get("id"), "function": tool} for _, tool in sorted(self._tools.items())]
-        return self.body | {"choices": [{"message": message, "finish_reason": self.finish}]}
+        choice = {"message": message, "finish_reason": self.finish, "logprobs": {"content": self._logprobs}}
+        return self.body | {"choices": [choice]}
 
 
 def _whole(arguments: str) -> bool:

@@ -15,9 +15,18 @@ from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from promptops.errors import AccessError, CallError, RejectedError, TransientError, UsageError, WindowError
+from promptops.errors import (
+    AccessError,
+    EngineError,
+    PromptopsError,
+    RejectedError,
+    TransientError,
+    UsageError,
+    WindowError,
+)
 from promptops.local.card import card, digest
 from promptops.local.chat import Chat
 from promptops.local.options import LocalOptions
@@ -27,18 +36,13 @@ from promptops.local.worker.loading import ENGINE, settings_frame
 from promptops.prices import FREE
 from promptops.store import key
 from promptops.tokens.vocabulary import well_formed
-from promptops.types import Call, Counter, Finish, Listener, Price, Reply, Usage
+from promptops.types import Call, Counter, Finish, Listener, Logprob, Price, Reply, Usage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from promptops.local.worker.frames import Frame
 
 WINDOW = 8_192
-"""Tokens per call where nobody says how many: few models are worse for it, and 8 calls at once fit most machines."""
-
-SEQUENCES = 8
-"""Calls decoded together: beyond that a processor gains little."""
+"""Tokens per call where nobody says how many: few models are worse for it, and many calls at once fit most machines."""
 
 _LOOK = 1.0
 """Seconds between two looks at whether the engine still lives."""
@@ -56,15 +60,17 @@ _SAMPLING = {
 class Llama:
     """The model in the GGUF file ``path``.
 
-    ``counter`` is its tokenizer. ``window`` is tokens per call, the model's own context length at most; ``timeout`` the
-    seconds that one call may take, waiting and loading included (default: as long as the engine is alive). ``spec`` is
-    how it is named. Raises ``NotFoundError``, ``TemplateError`` or ``UsageError`` where the file cannot be used.
+    ``counter`` is its tokenizer. ``window`` is tokens per call, as many as the model was trained on at most.
+    ``timeout`` is the seconds that one call may take, waiting and loading included (default: as long as the engine is
+    alive). ``spec`` is how it is named. Raises ``NotFoundError``, ``TemplateError`` or ``UsageError`` where the file
+    cannot be used, or the window is more than that.
     """
 
     price: Price | None = FREE
     window: int | None
     constrains = True
     """A schema holds its answers by a grammar, and takes no tokens of the prompt."""
+    logprobs = loras = True
 
     def __init__(
         self,
@@ -103,17 +109,23 @@ class Llama:
         return None if self._worker is None else self._worker.pid
 
     async def complete(self, call: Call) -> Reply:
-        """Answer one call; raises a ``CallError``, or ``WindowError`` where the prompt turns out too long."""
+        """Answer one call.
+
+        Raises a ``CallError``, ``WindowError`` where the prompt turns out too long, ``EngineError`` where the model
+        cannot be loaded.
+        """
         heard = _Heard(call.listener)
         asked = Asked(self._frame(call), key(call, self.identity), heard.piece if call.listener is not None else None)
         try:
             done = await self._answer(asked)
-        except CallError:
+        except PromptopsError:
             heard.void()
             raise
         finish: Finish = "stop" if done["finish"] == "stop" else "length"
         usage = Usage(done["input"], min(done["cached"], done["input"]), done["output"])
-        return Reply(done["text"], usage, finish, self.name)
+        likely = tuple(Logprob(token, p, tuple(map(tuple, top))) for token, p, top in done.get("logprobs", ()))
+        logprobs = None if call.sampling.logprobs is None else likely
+        return Reply(done["text"], usage, finish, self.name, logprobs=logprobs)
 
     async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """A vector for each text, in one batch.
@@ -130,16 +142,26 @@ class Llama:
         return vectors, Usage(done["tokens"], 0, 0)
 
     async def aclose(self) -> None:
-        """End the engine's process, unless another event loop has calls in it; the next call starts another."""
+        """Nothing of it belongs to an event loop: the engine's process stays, its model loaded, until ``close``."""
+
+    def close(self) -> None:
+        """End the engine's process, unless calls of others are in it; the next call starts another.
+
+        Left open, it ends with this object, or with the program.
+        """
         if self._worker is not None:
-            await asyncio.to_thread(self._worker.close)
+            self._worker.close()
 
     def _frame(self, call: Call) -> Frame:
         if self._chat is None:
             raise AccessError(f"{self.name} is an embedding model: it gives vectors (po.embed) and no answers")
         sampling = call.sampling
         said = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-        asked = {name: value for name, value in said.items() if value is not None}
+        asked: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        if sampling.logprobs is not None:
+            asked["logprobs"] = sampling.logprobs
+        if sampling.loras is not None:
+            asked["loras"] = [[self._adapter(name), scale] for name, scale in sampling.loras]
         # A grammar says where an answer ends; a stop text inside of it would leave half an object.
         stop = list(sampling.stop) if call.schema is None else []
         return {
@@ -152,6 +174,16 @@ class Llama:
             "shift": self._options.shift,
             "stream": call.listener is not None,
         }
+
+    def _adapter(self, name: str) -> str:
+        """The path of the one adapter of that name: its file's, with or without the ending."""
+        loaded = [Path(lora.path) for lora in self._options.engine.get("loras", ())]
+        found = [path for path in loaded if name in {path.name, path.stem}]
+        if len(found) != 1:
+            known = ", ".join(path.name for path in loaded) or "none"
+            what = "several adapters" if found else "no adapter"
+            raise UsageError(f"{self.name} loads {what} called {name!r} (it loads: {known}); name them in its spec")
+        return str(found[0])
 
     async def _answer(self, asked: Asked) -> Frame:
         """Ask, and tell the engine where nobody waits for the answer any more."""
@@ -190,12 +222,13 @@ class Llama:
                 raise RejectedError(line)
 
     async def _started(self) -> Worker:
-        """The worker, which starts its process with the first call; ``AccessError`` where the model does not fit."""
+        """The worker, which starts its process with the first call; ``EngineError`` where the model does not fit."""
         if self._worker is None:
             try:
                 await asyncio.to_thread(self._start)
             except UsageError as failure:
-                raise AccessError(f"{self.name}: {failure}") from None
+                line = str(failure).removeprefix(str(self._model.path)).lstrip(": ")
+                raise EngineError(f"{self.name}: {line}") from None
         return cast("Worker", self._worker)
 
     def _start(self) -> None:
@@ -208,15 +241,17 @@ class Llama:
 
     def _settings(self) -> EngineSettings:
         """What this machine does best, and what was said; as many sequences as its memory holds, where nobody says."""
-        from promptops.local.memory import check, defaults
+        from promptops.local.machine import this
+        from promptops.local.memory import check, defaults, usual_sequences
         from promptops.local.model import model
 
         said = self._options.engine
-        good = defaults(model(self._model.path))
-        settings = EngineSettings(
-            good.path, threads=good.threads, repack=good.repack, sequences=SEQUENCES, embeddings=self._model.embeds
-        )
+        machine, found = this(), model(self._model.path)
+        good = defaults(found, machine)
+        settings = EngineSettings(good.path, threads=good.threads, repack=good.repack, embeddings=self._model.embeds)
         settings = replace(settings, **{**said, "context": self.window})
+        if "sequences" not in said:
+            settings = replace(settings, sequences=usual_sequences(found, settings, machine))
         if "flash_attention" not in said and settings.value_type not in {"f16", "bf16", "f32"}:
             settings = replace(settings, flash_attention=True)  # which such values need
         while "sequences" not in said and settings.sequences > 1:
@@ -228,9 +263,17 @@ class Llama:
         return settings
 
     def _window(self, asked: int | None) -> int:
-        """As asked, by the option ``context`` or by default; never more than the model was trained on."""
-        wanted = asked or self._options.engine.get("context") or WINDOW
-        return min(wanted, self._model.context or wanted)
+        """As asked, by the option ``context`` or by default; ``UsageError`` where the model was trained on less."""
+        wanted = asked or self._options.engine.get("context")
+        trained = self._model.context
+        if wanted is None:
+            return min(WINDOW, trained or WINDOW)
+        if 0 < trained < wanted:
+            raise UsageError(
+                f"{self.name}: a window of {wanted:,} tokens is more than the {trained:,} that the model was trained "
+                f"on, and what lies past them it cannot read; say --window {trained} at most"
+            )
+        return wanted
 
 
 class _Heard:

@@ -58,6 +58,8 @@ class OpenAI:
     Raises ``UsageError`` for a ``base_url`` that is none. The same object may be used from several event loops.
     """
 
+    logprobs = True
+
     def __init__(
         self,
         model: str,

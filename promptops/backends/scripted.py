@@ -47,6 +47,7 @@ class Scripted:
 
     overhead = 0
     reasoning = 0
+    logprobs = loras = True
 
     def __init__(
         self,

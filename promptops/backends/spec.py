@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptops.errors import NotFoundError, TokenizerError, UsageError
+from promptops.modelfile import HUB, model_file
 from promptops.tokens import counter
 from promptops.types import Backend, Counter
 
@@ -38,7 +39,8 @@ def backend(spec: str, options: Options | None = None) -> Backend:
     kind, _, name = spec.partition(":")
     make = _MAKERS.get(kind)
     if make is None or bool(name) == (kind == "extractive"):
-        hint = f"; did you mean openai:{spec}?" if kind and not name and kind != "openai" else ""
+        likely = "llama" if spec.endswith(".gguf") or spec.startswith(HUB) else "" if name else "openai"
+        hint = f"; did you mean {likely}:{spec}?" if likely and kind not in {"", *_MAKERS} else ""
         raise NotFoundError(f"no model is named {spec!r}{hint} (models: {', '.join(KINDS)})")
     if options and options.window is not None and options.window < 1:
         raise UsageError(f"--window must be more than 0 tokens, not {options.window}")
@@ -93,11 +95,7 @@ def _llama(name: str, options: Options) -> Backend:
     from promptops.local.options import parsed
 
     path, said = parsed(name)
-    file = path
-    if path.startswith("hf:"):
-        from promptops.local.hub import fetch
-
-        file = str(fetch(path))
+    file = model_file(path)
     embeds = card(file).embeds
     return Llama(
         file,

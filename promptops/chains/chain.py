@@ -46,6 +46,7 @@ class _Step(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: int | None = None
+    lora: dict[str, Annotated[float, Field(allow_inf_nan=False)]] | None = None
     inputs: dict[str, Any] = Field(default_factory=dict)
     pack: Annotated[int, Field(ge=2)] | Literal["auto"] | None = None
     model: str | None = None
@@ -243,7 +244,9 @@ class _Reader:
         return Step(
             name,
             template,
-            Sampling(spec.temperature, spec.top_p, spec.seed),
+            Sampling(
+                spec.temperature, spec.top_p, spec.seed, loras=None if spec.lora is None else tuple(spec.lora.items())
+            ),
             spec.inputs,
             0 if spec.pack == "auto" else spec.pack,
             spec.model,

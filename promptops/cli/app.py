@@ -240,7 +240,7 @@ def ledger(
 
 @app.command("inspect")
 def inspect(
-    path: Annotated[str, typer.Argument(metavar="MODEL.gguf", help="A model file.")],
+    path: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or hf:OWNER/REPO:FILE.")],
     context: Annotated[int | None, typer.Option(metavar="N", help="Tokens per sequence.")] = None,
     sequences: Annotated[int | None, typer.Option(metavar="N", help="Sequences at once.")] = None,
     kv: Annotated[

@@ -6,8 +6,8 @@ import sys
 
 from promptops.cli import printing
 from promptops.local.inspect import CACHES, Fit, Inspected, inspect
-from promptops.local.memory import size
 from promptops.report.words import plain
+from promptops.text.sizes import size
 
 
 def show(path: str, context: int | None, sequences: int | None, cache: str | None, *, as_json: bool) -> None:
@@ -39,7 +39,9 @@ def _of(found: Inspected, context: int, sequences: int, cache: str) -> str | Fit
 
 
 def _plain(cell: str | Fit) -> str:
-    return cell if isinstance(cell, str) else f"{size(cell.bytes)} {'fits' if cell.fits else 'no'}"
+    if isinstance(cell, str):
+        return cell
+    return f"{size(cell.bytes)} {'fits' if cell.fits else 'no'}" if cell.possible else "–"
 
 
 def _coloured(head: tuple[str, ...], rows: list[tuple[str | Fit, ...]]) -> None:

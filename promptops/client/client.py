@@ -166,8 +166,14 @@ class Client:
         await self.backend.aclose()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store, and ``end`` what the backend keeps running."""
+        self.end()
         self.database.close()
+
+    def end(self) -> None:
+        """End what the backend keeps running between runs, such as a local model's process; a call starts it again."""
+        if (close := getattr(self.backend, "close", None)) is not None:
+            close()
 
     def __enter__(self) -> Self:
         return self

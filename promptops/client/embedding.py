@@ -13,7 +13,7 @@ from promptops.ceilings import ceilings
 from promptops.client.attempts import Listener, cost
 from promptops.client.retry import retrying
 from promptops.client.verdict import Patience
-from promptops.errors import CallError, UsageError, WindowError
+from promptops.errors import CallError, PromptopsError, UsageError, WindowError
 from promptops.store import Ledger
 from promptops.types import Backend, Tags, Totals, Usage
 
@@ -85,9 +85,10 @@ class Embedder:
             start = time.monotonic()
             try:
                 vectors, usage = await backend.embed(texts)
-            except CallError as failure:
-                self.ledger.failed(row, failure, Decimal(0), time.monotonic() - start)
-                used = used if failure.billed else Amount(0, Decimal(0))
+            except PromptopsError as failure:
+                ours = failure if isinstance(failure, CallError) else CallError(str(failure))
+                self.ledger.failed(row, ours, Decimal(0), time.monotonic() - start)
+                used = used if ours.billed else Amount(0, Decimal(0))
                 raise
             used = Amount(usage.input_tokens, cost(self.backend, usage))
             self.heard(_TAGS, Totals.of(usage, used.usd))

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from promptops.client.size import Beyond
 from promptops.client.verdict import IN_VAIN, stops
-from promptops.errors import CallError, StoreError, WindowError
+from promptops.errors import CallError, StoreError, UsageError, WindowError
 from promptops.plans.spec import schema_tokens
 from promptops.store import Overhead, Replies, key, question
 from promptops.tools import about_tools, tools_tokens
@@ -113,7 +113,10 @@ class Sized:
         self._beyond = beyond
 
     async def complete(self, call: Call) -> Reply:
-        """The reply; raises ``WindowError`` where input and reserved output pass the window."""
+        """The reply; raises ``WindowError`` where input and reserved output pass the window, ``UsageError`` where the
+        backend cannot do what is asked.
+        """
+        self._able(call)
         contents = contents_tokens(self._backend, call)
         number = len(call.messages)
         self._check(contents + self._backend.overhead * (number + 1), call)
@@ -128,6 +131,14 @@ class Sized:
         else:
             self._beyond.learn(call, reply.usage.input_tokens - counted)
         return reply
+
+    def _able(self, call: Call) -> None:
+        """What only some backends can do is refused by the others, and never left out."""
+        name, sampling = self._backend.name, call.sampling
+        if sampling.logprobs is not None and not getattr(self._backend, "logprobs", False):
+            raise UsageError(f"{name} gives no log-probabilities; ask it without logprobs")
+        if sampling.loras is not None and not getattr(self._backend, "loras", False):
+            raise UsageError(f"{name} has no adapters to choose from; only llama:PATH.gguf,lora=FILE has")
 
     def _learn(self, messages: int, tokens: int) -> None:
         """A smaller count than ours says that the server's tokenizer is another: nothing to learn from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -25,10 +26,11 @@ class Doors:
 
     @asynccontextmanager
     async def open(self, heard: Callable[[Tags, Totals], None]) -> AsyncIterator[None]:
-        """Tell ``heard`` of every attempt, and let go of the other models' connections at the end."""
+        """Tell ``heard`` of every attempt; at the end the other models let go of connections, and end what they run."""
         async with AsyncExitStack() as stack:
             stack.enter_context(self._client.listening(heard))  # and so to those beside it
             for client in self._clients.values():
                 if client is not self._client:
                     await stack.enter_async_context(client.in_use())
+                    stack.push_async_callback(asyncio.to_thread, client.end)
             yield

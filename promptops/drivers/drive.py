@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptops.errors import PromptopsError
+from promptops.errors import EngineError, PromptopsError
 from promptops.plans.plan import Plan, Read, Report, Request, Split, Start, Started
 from promptops.types import Call, Chunk, Document, Reply, Source
 
@@ -75,6 +75,8 @@ class Driver:
                 return request
             try:
                 value, error = await self._respond(request), None
+            except EngineError:
+                raise  # the model cannot be run at all: no plan has an answer to that
             except PromptopsError as failure:
                 value, error = None, failure
 

@@ -164,7 +164,7 @@ async def run(
     ``sink`` is given each document's result as soon as it is there, in the order of the folder; without one the result
     holds them all. Where the answers rest on less than the share ``min_coverage`` of the text, the run has failed,
     unless a cap or quota has stopped it. Raises ``UsageError`` before anything is sent where the chain cannot fit the
-    model.
+    model, ``EngineError`` where a local model cannot be loaded.
     """
     kept: list[DocumentResult] = []
     going = _Run(job, client, observer or Observer(), sink or kept.append, Covered(min_coverage))

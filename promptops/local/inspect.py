@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from promptops.errors import UsageError
 from promptops.local.machine import Machine, this
-from promptops.local.memory import Need, defaults, predict, room, size, validate
+from promptops.local.memory import Need, defaults, predict, room, unkept, validate
 from promptops.local.model import Model, model
+from promptops.local.options import parsed
 from promptops.local.settings import EngineSettings
+from promptops.modelfile import model_file
+from promptops.text.sizes import size
 
 CACHES = ("f16", "q8_0", "q4_0")
 _CONTEXTS = (2048, 8192, 32768, 131072)
@@ -20,13 +24,14 @@ _SEQUENCES = (1, 4, 16)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What one combination needs, in bytes, and whether this machine has room for it."""
+    """What one combination needs, in bytes, whether this machine has room for it, and whether it can be at all."""
 
     context: int
     sequences: int
     cache: str
     bytes: int
     fits: bool
+    possible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class Inspected:
         yield "weights", f"{size(need.weights)}{twice}"
         kind = f"{settings.key_type}{' with flash attention' if settings.flash_attention else ''}"
         yield "KV cache", f"{size(need.cache)} for {settings.sequences} × {settings.context:,} tokens in {kind}"
+        if problem := next(filter(None, (unkept(found, _kept(settings, cache)) for cache in CACHES)), None):
+            yield "smaller cache", f"not for this model: {problem}"
         yield "compute", f"{size(need.compute)} for micro-batches of {settings.micro_batch} tokens"
         yield "rest", f"{size(need.rest)} for the vocabulary, the graph and sampling"
         yield "together", size(need.total)
@@ -126,14 +133,18 @@ def inspect(
     cache: str | None = None,
     machine: Machine | None = None,
 ) -> Inspected:
-    """Read the header of ``path``; ``context`` is tokens per sequence, ``cache`` what keys and values are kept as.
+    """Read the header of a model file, by its path or by what names it as a model (``llama:hf:OWNER/REPO:FILE``).
 
-    What is not given is as ``promptops.local.memory.defaults`` has it for the machine. Raises ``NotFoundError`` where
-    there is no file, ``UsageError`` where it is no GGUF file, the extra is missing, or a setting makes no sense.
+    ``context`` is tokens per sequence, ``cache`` what keys and values are kept as. What is not given, there or as an
+    option behind the name, is as ``promptops.local.memory.defaults`` has it for the machine. Raises ``NotFoundError``
+    where there is no file, ``UsageError`` where it is no GGUF file, the extra is missing, a setting makes no sense or
+    the cache cannot be kept so.
     """
     machine = machine or this()
+    _, said = parsed(str(path))
+    path = model_file(str(path))
     found = model(path)
-    usual = defaults(found, machine)
+    usual = replace(defaults(found, machine), **said.engine)
     chosen = _kept(
         replace(
             usual,
@@ -143,6 +154,8 @@ def inspect(
         cache,
     )
     validate(chosen)
+    if problem := unkept(found, chosen):
+        raise UsageError(f"{path}: {problem}; keep them as f16")
     others = tuple(_fits(found, chosen, machine)) if found.layers else ()
     return Inspected(found, chosen, predict(found, chosen, machine), room(machine), others)
 
@@ -161,5 +174,5 @@ def _fits(found: Model, chosen: EngineSettings, machine: Machine) -> Iterator[Fi
         for sequences in sorted({*_SEQUENCES, chosen.sequences}):
             for cache in CACHES:
                 case = _kept(replace(chosen, context=context, sequences=sequences), cache)
-                need = predict(found, case, machine).least
-                yield Fit(context, sequences, cache, need, need <= room(machine))
+                need, possible = predict(found, case, machine).least, not unkept(found, case)
+                yield Fit(context, sequences, cache, need, possible and need <= room(machine), possible)

@@ -8,7 +8,6 @@ graph take.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +16,14 @@ from promptops.errors import UsageError
 from promptops.local.machine import Machine, this
 from promptops.local.model import Layer, Model, Weight, model
 from promptops.local.settings import CACHE_TYPES, EngineSettings
+from promptops.text.sizes import size
 
 _CELLS = 256
 _RESERVE = 1 / 16
 """The part of free memory that is left to everything else."""
 _CONTEXT = 8192
-_SEQUENCES = 8
+_SEQUENCES, _MANY = 8, 16
+"""Calls decoded together; more where they take no more than half of what is free."""
 _BATCH, _MICRO_BATCH = 512, 128
 _TOKEN = 200
 """Bytes that a token of the vocabulary takes in the library's tables."""
@@ -158,13 +159,16 @@ def check(settings: EngineSettings, machine: Machine | None = None) -> Need:
     machine = machine or this()
     found = model(settings.path)
     validate(settings)
+    if problem := unkept(found, settings):
+        raise UsageError(f"{settings.path}: {problem}; keep them as f16 (kv=f16)")
     need = predict(found, settings, machine)
     if need.least <= room(machine):
         return need
     shown = f"{settings.path} needs {size(need.least)} and {size(room(machine))} are free"
-    fitting = next((less for less in _smaller(settings) if predict(found, less, machine).least <= room(machine)), None)
+    others = [(less, predict(found, less, machine).least) for less in _smaller(settings) if not unkept(found, less)]
+    fitting = next((less for less, least in others if least <= room(machine)), None)
     if fitting is None:
-        least = min(predict(found, less, machine).least for less in _smaller(settings))
+        least = min(least for _, least in others)
         raise UsageError(f"{shown}; its least is {size(least)}: free some memory, or take a smaller quantization")
     raise UsageError(f"{shown}; this fits: {said(fitting)}")
 
@@ -179,6 +183,23 @@ def validate(settings: EngineSettings) -> None:
             raise UsageError(f"keys and values cannot be kept as {kind!r}; choose one of {', '.join(CACHE_TYPES)}")
     if settings.value_type not in {"f16", "bf16", "f32"} and not settings.flash_attention:
         raise UsageError(f"values kept as {settings.value_type} need flash attention; turn it on, or keep them as f16")
+
+
+def unkept(found: Model, settings: EngineSettings) -> str | None:
+    """Why keys and values of this model cannot be kept as ``settings`` say, ``None`` where they can.
+
+    Flash attention reads a head at a time, and a quantized cache comes in blocks that no head may end inside of.
+    """
+    if not settings.flash_attention:
+        return None
+    for layer in found.layers:
+        for what, kind, head in (
+            ("keys", settings.key_type, layer.key_head),
+            ("values", settings.value_type, layer.value_head),
+        ):
+            if head % _BLOCKS[kind][0]:
+                return f"{what} kept as {kind} come in blocks of {_BLOCKS[kind][0]}, and its heads have {head} numbers"
+    return None
 
 
 def _smaller(settings: EngineSettings) -> Iterator[EngineSettings]:
@@ -200,8 +221,14 @@ def quantized(settings: EngineSettings) -> EngineSettings:
     return replace(settings, key_type="q8_0", value_type="q8_0", flash_attention=True)
 
 
+def usual_sequences(found: Model, settings: EngineSettings, machine: Machine) -> int:
+    """How many calls to decode together, where nobody says and memory holds them."""
+    need = predict(found, replace(settings, sequences=_MANY), machine).least
+    return _MANY if found.causal and 2 * need <= room(machine) else _SEQUENCES
+
+
 def defaults(found: Model, machine: Machine | None = None) -> EngineSettings:
-    """Good settings for this machine: physical cores as threads, up to eight sequences of up to 8,192 tokens in half
+    """Good settings for this machine: physical cores as threads, up to sixteen sequences of up to 8,192 tokens in half
     precision without flash attention, which is slower on processors, as far as memory goes.
 
     A model that fits under none of them gets the smallest; ``check`` then refuses it.
@@ -212,8 +239,8 @@ def defaults(found: Model, machine: Machine | None = None) -> EngineSettings:
         path=str(found.path), context=context, sequences=_SEQUENCES, threads=machine.cores, batch=_BATCH,
         micro_batch=_MICRO_BATCH, repack=not machine.faulty, embeddings=not found.causal,
     )  # fmt: skip
-    last = wished
-    for last in _smaller(wished):
+    last = wished = replace(wished, sequences=usual_sequences(found, wished, machine))
+    for last in (less for less in _smaller(wished) if not unkept(found, less)):
         if predict(found, last, machine).least <= room(machine):
             break
     return last
@@ -225,8 +252,3 @@ def said(settings: EngineSettings) -> str:
     kinds = "/".join(sorted({settings.key_type, settings.value_type}))
     flash = ", flash attention" if settings.flash_attention else ""
     return f"{settings.sequences} sequence{plural} of {settings.context:,} tokens, cache in {kinds}{flash}"
-
-
-def size(number: float) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**30:,.2f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20 * 10) / 10:,.1f} MiB"

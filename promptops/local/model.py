@@ -33,11 +33,16 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one layer keeps per token: numbers of its keys and values; it sees ``window`` tokens back (0: all)."""
+    """What one layer keeps per token: numbers of its keys and values, and those of one head of each.
+
+    It sees ``window`` tokens back (0: all).
+    """
 
     keys: int
     values: int
     window: int = 0
+    key_head: int = 0
+    value_head: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def _layers(keys: _Keys, blocks: int) -> list[Layer]:
     every = keys.number("full_attention_interval")
     reused = keys.number("attention.shared_kv_layers")
     return [
-        Layer(number * key, number * value, window)
+        Layer(number * key, number * value, window, key, value)
         for rank, (number, window) in enumerate(zip(shared, windows, strict=True))
         if number and not (every and (rank + 1) % every) and rank < len(shared) - reused
     ]

@@ -1,11 +1,9 @@
-"""What may be said of a local model behind its path: ``model.gguf,threads=4,kv=q8_0,lora=style.gguf:0.5``.
-
-Commas, since a shell leaves them alone. A path that itself holds such an end wins where there is a file of that name.
-"""
+"""What may be said of a local model behind its path: ``model.gguf,threads=4,kv=q8_0,lora=style.gguf:0.5``."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from promptops.errors import NotFoundError, UsageError
 from promptops.local.settings import CACHE_TYPES, Lora
+from promptops.modelfile import split
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,11 @@ class LocalOptions:
 
 def parsed(text: str) -> tuple[str, LocalOptions]:
     """The path or ``hf:`` name in ``text``, and the options behind it; raises ``UsageError`` for a wrong one."""
-    parts = [text] if Path(text).is_file() else text.split(",")
-    start = next((number for number, part in enumerate(parts) if _is_option(part)), len(parts)) or 1
+    path, parts = split(text)
     engine: dict[str, Any] = {}
     sampling: dict[str, Any] = {}
     shift = False
-    for part in parts[start:]:
+    for part in parts:
         name, _, value = part.partition("=")
         if name in _SAMPLING:
             sampling[name] = _converted(name, value, _SAMPLING[name])
@@ -42,12 +40,7 @@ def parsed(text: str) -> tuple[str, LocalOptions]:
             shift = _converted(name, value, _truth)
         else:
             _engine(engine, name, value)
-    return ",".join(parts[:start]), LocalOptions(engine, sampling, shift)
-
-
-def _is_option(part: str) -> bool:
-    name, equals, _ = part.partition("=")
-    return bool(equals) and name.isidentifier()
+    return path, LocalOptions(engine, sampling, shift)
 
 
 def _engine(into: dict[str, Any], name: str, value: str) -> None:
@@ -116,6 +109,8 @@ def _lora(value: str) -> Lora:
     found = Path(path if colon and path != value else value).expanduser().resolve()
     if not found.is_file():
         raise ValueError("there is no such file")
+    if not math.isfinite(factor):
+        raise ValueError("its scale must be a number")
     return Lora(str(found), factor)
 
 

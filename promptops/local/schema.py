@@ -220,7 +220,8 @@ class _Plain:
         return {"format": form} if isinstance(form, str) and _FORMATS.fullmatch(form) else {}
 
     def _refuse(self, place: str, why: str) -> NoReturn:
-        raise RejectedError(f"the answer's schema cannot be made a grammar at {place or '/'}: {why}")
+        line = " ".join(f"{place or '/'}: {why}".split())
+        raise RejectedError(f"the answer's schema cannot be made a grammar at {line}")
 
 
 def _is(value: object, kind: object) -> bool:

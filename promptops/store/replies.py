@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 
 from promptops.store.database import Database
-from promptops.types import Call, Message, Reply, ToolCall, Usage
+from promptops.types import Call, Logprob, Message, Reply, ToolCall, Usage
 
 _KEPT = ("text", "finish", "model", "request_id")
 """What is kept of a reply as it is, beside its usage and its tool calls."""
@@ -22,7 +22,9 @@ def key(call: Call, identity: str) -> bytes:
     Names, paths, versions and tags are no part of it, since they cannot change the reply.
     """
     sampling = call.sampling
-    how = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
+    how: list[object] = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
+    rarer = {"logprobs": sampling.logprobs, "loras": sampling.loras}
+    how += [{name: value} for name, value in rarer.items() if value is not None]
     frame = [identity, call.max_output_tokens, how, call.schema, call.take]
     said = json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
     tools = _part("#tools", [call.tool_choice, *map(asdict, call.tools)]) if call.tools else b""
@@ -117,11 +119,17 @@ def _written(reply: Reply) -> dict[str, object]:
     """What ``_read`` reads; ``asdict`` would take ten times as long, copying strings."""
     usage = {name: getattr(reply.usage, name) for name in Usage.__slots__}
     fields = {name: getattr(reply, name) for name in _KEPT}
-    asked = {"tool_calls": [asdict(one) for one in reply.tool_calls]} if reply.tool_calls else {}
+    asked: dict[str, object] = {}
+    if reply.tool_calls:
+        asked["tool_calls"] = [asdict(one) for one in reply.tool_calls]
+    if reply.logprobs is not None:
+        asked["logprobs"] = [[one.token, one.logprob, one.top] for one in reply.logprobs]
     return fields | {"usage": usage, "stored": True} | asked
 
 
 def _read(body: str) -> Reply:
     fields = json.loads(body)
     asked = tuple(ToolCall(**one) for one in fields.pop("tool_calls", ()))
-    return Reply(**{**fields, "usage": Usage(**fields["usage"]), "tool_calls": asked})
+    said = fields.pop("logprobs", None)
+    logprobs = None if said is None else tuple(Logprob(token, p, tuple(map(tuple, top))) for token, p, top in said)
+    return Reply(**{**fields, "usage": Usage(**fields["usage"]), "tool_calls": asked, "logprobs": logprobs})

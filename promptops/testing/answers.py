@@ -110,6 +110,15 @@ def within(body: Mapping[str, Any], said: Answer, *, halved: bool = False) -> An
     return replace(said, text=decoded(said_ids[:room]), finish="length")
 
 
+def likely(body: Mapping[str, Any], said: Answer) -> dict[str, Any] | None:
+    """The log-probabilities of a model that is sure of every token, where the request asks for them."""
+    if not body.get("logprobs"):
+        return None
+    tokens = [{"token": decoded([one]), "logprob": 0.0, "bytes": None} for one in ids(said.text)]
+    most = body.get("top_logprobs") or 0
+    return {"content": [{**one, "top_logprobs": [one][:most]} for one in tokens], "refusal": None}
+
+
 def usage(body: Mapping[str, Any], said: Answer) -> dict[str, Any]:
     """What the answer ``said`` to ``body`` is billed."""
     read = sum(len(ids(_words(one))) + _PER_MESSAGE for one in body["messages"]) + _PRIMING

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from promptops.testing.answers import Answer
+from promptops.testing.answers import Answer, likely
 from promptops.testing.faults import Fault
 
 
@@ -43,7 +43,7 @@ def reply(body: Mapping[str, Any], fault: Fault, said: Answer, used: Mapping[str
         "object": "chat.completion",
         "created": 1_700_000_000,
         "model": body["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": likely(body, said)}],
         "usage": used,
     }
     changes: dict[str, dict[str, Any]] = {

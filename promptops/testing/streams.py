@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from aiohttp import web
@@ -22,9 +23,11 @@ async def streamed(
     response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
     deltas = list(_deltas(reply))
+    likely = _spread(reply, len(deltas))
     breaks = fault.kind in _BROKEN_OFF
-    for delta in deltas[: len(deltas) // 2 if breaks else None]:
-        await response.write(_event(reply, [{"index": 0, "delta": delta, "finish_reason": None}]))
+    for delta, part in zip(deltas[: len(deltas) // 2 if breaks else None], likely, strict=False):
+        choice = {"index": 0, "delta": delta, "finish_reason": None, "logprobs": part}
+        await response.write(_event(reply, [choice]))
     if fault.kind == "reset_body":
         return cut(request, response)
     if breaks:
@@ -56,6 +59,16 @@ def _deltas(reply: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": about}]}
         for piece in re.findall(r".{1,5}", call["function"]["arguments"], re.DOTALL):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _spread(reply: Mapping[str, Any], pieces: int) -> list[dict[str, Any] | None]:
+    """The log-probabilities of a reply, some with each of its pieces."""
+    likely = [choice.get("logprobs") for choice in (reply.get("choices") or ())[:1]]
+    content = likely[0]["content"] if likely and likely[0] else None
+    if content is None:
+        return [None] * pieces
+    ends = [len(content) * place // pieces for place in range(pieces + 1)]
+    return [{"content": content[start:end]} for start, end in pairwise(ends)]
 
 
 def _event(reply: Mapping[str, Any], choices: list[dict[str, Any]], usage: Mapping[str, Any] | None = None) -> bytes:

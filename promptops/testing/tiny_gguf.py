@@ -1,6 +1,6 @@
 """Model files with random weights: small enough to be written in a test, real enough for the real library.
 
-    path = tiny_gguf("tiny.gguf")                       # chat, ChatML template, 512 tokens of context
+    path = tiny_gguf("tiny.gguf")                       # chat, ChatML template, 4,096 tokens of context
     path = tiny_gguf("sure.gguf", kind="separated")     # greedy replies decided by wide margins
     path = tiny_gguf("bench.gguf", shape=SMALL, weights="Q4_0")
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptops.errors import UsageError
 from promptops.testing.tiny_vocabulary import BEGIN, END, STOP, Tokens, tokens
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Shape:
 
     width: int = 64
     layers: int = 2
-    heads: int = 4
-    shared: int = 2
+    heads: int = 2
+    shared: int = 1
     feed_forward: int = 128
     vocabulary: int = 0
     tied: bool = False
@@ -67,7 +68,7 @@ def tiny_gguf(
     kind: Kind = "chat",
     shape: Shape = TINY,
     weights: Weights = "F32",
-    context: int = 512,
+    context: int = 4096,
     seed: int = 0,
     template: str | None = CHATML,
     add_begin: bool = False,
@@ -80,13 +81,14 @@ def tiny_gguf(
     of additions nor a cache in half precision can change a greedy reply; it never ends a reply by itself), *embedding*
     (a BERT with mean pooling) or *vocabulary* (a header without weights). ``context`` is the trained length in tokens,
     ``template`` the chat template (``None``: none), ``add_begin`` puts the begin token before every prompt, and
-    ``architecture`` another name under which the same tensors are written.
+    ``architecture`` another name under which the same tensors are written. Raises ``UsageError`` without the extra
+    ``local``.
     """
-    import gguf
     import numpy as np
 
     from promptops.testing.tiny_separated import separated, shape_of  # which needs this module's Shape
 
+    gguf = writing()
     known = tokens(shape.vocabulary)
     shape = shape_of(len(known)) if kind == "separated" else shape
     name = architecture or ("bert" if kind == "embedding" else "llama")
@@ -110,6 +112,15 @@ def tiny_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return Path(path)
+
+
+def writing() -> Any:
+    """The package that writes model files; raises ``UsageError`` where the extra is missing."""
+    try:
+        import gguf
+    except ImportError:
+        raise UsageError("writing model files needs an extra: pip install 'promptops[local]'") from None
+    return gguf
 
 
 def _describe(writer: gguf.GGUFWriter, kind: Kind, shape: Shape, context: int) -> None:

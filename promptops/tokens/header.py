@@ -82,7 +82,7 @@ def _known(path: Path, head: bytes) -> None:
         if head[at:].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(start) if start else not head:
             raise UsageError(f"{path} is not a GGUF file: {said}")
     shown = head[:16].decode("ascii", "backslashreplace").replace("\n", " ")
-    raise UsageError(f"{path} is not a GGUF file: it begins with {shown!r}")
+    raise UsageError(f"{path} is not a GGUF file: it begins with {shown!r}; name a model in the format GGUF")
 
 
 class _Reader:

@@ -55,8 +55,9 @@ def counter(model: str | None = None, *, tokenizer: str | None = None, estimate:
 def encoding_of(model: str) -> str | None:
     """The vocabulary of a model by tiktoken's own table, or ``None`` where it has none."""
     if model.startswith("llama:"):
-        path, dot, _ = model.removeprefix("llama:").partition(".gguf,")  # behind it stand options
-        return f"{path}.gguf" if dot else path
+        from promptops.modelfile import model_file
+
+        return model_file(model)
     while True:
         try:
             return encoding_name(model)

@@ -49,7 +49,7 @@ def moody(model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Llama]:
     monkeypatch.setenv("PYTHONPATH", MOODY)
     made = Llama(model, counter(tokenizer=str(model)), engine="moody_engine")
     yield made
-    asyncio.run(made.aclose())
+    made.close()
 
 
 def call(text: str, **more: Any) -> Call:
@@ -112,7 +112,6 @@ def test_pieces_are_heard_in_the_event_loop_and_are_void_after_a_failure(moody: 
     async def ask() -> po.Reply:
         reply = await moody.complete(call("one by one", listener=Ear()))
         await asyncio.sleep(0)
-        await moody.aclose()
         return reply
 
     reply = asyncio.run(ask())
@@ -131,7 +130,7 @@ def test_a_cancelled_call_frees_the_engine(moody: Llama) -> None:
             await task
         await moody.complete(call("quick"))
         pid = moody.pid
-        await moody.aclose()
+        moody.close()
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -150,7 +149,7 @@ def test_a_call_has_the_time_it_is_given(model: Path, monkeypatch: pytest.Monkey
             await made.complete(call("slow"))
         assert time.monotonic() - start < 5
         await made.complete(call("quick"))
-        await made.aclose()
+        made.close()
 
     asyncio.run(ask())
 
@@ -171,6 +170,30 @@ def test_several_event_loops_share_one_process(moody: Llama) -> None:
     for thread in threads:
         thread.join()
     assert len(pids) == 1
+
+
+def test_a_client_keeps_the_model_loaded_between_runs(moody: Llama) -> None:
+    """One process, whatever event loops come and go; it ends with the client, and the next one starts another."""
+    pids: list[int | None] = []
+    for _ in range(2):
+        with po.connect(moody) as connected:
+            for number in range(3):
+                po.run("summarize", [po.Source(f"{number}", text=f"A river, {number}. " * 9)], connected, words=10)
+                pids.append(moody.pid)
+        assert moody.pid is None
+    assert len(set(pids[:3])) == len(set(pids[3:])) == 1
+    assert pids[0] != pids[3]
+    for pid in pids:
+        assert pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_model_of_one_step_ends_with_the_run(moody: Llama) -> None:
+    """Nobody else has it."""
+    result = po.run("summarize", [po.Source("a", text="A river. " * 9)], "extractive", models={"map": moody}, words=10)
+    assert result.usage.output_tokens > 0
+    assert moody.pid is None
 
 
 def test_one_that_nobody_closes_leaves_no_process(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +230,11 @@ def test_it_is_known_by_its_content(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_window_is_the_models_own_at_most(model: Path, tmp_path: Path) -> None:
-    """As asked where that is less; 8,192 tokens where nobody says."""
+    """As asked where that is no more; 8,192 tokens where nobody says."""
     assert backend(f"llama:{model}").window == 4096
-    assert backend(f"llama:{model}", Options(window=100_000)).window == 4096
+    for spec, window in ((f"llama:{model}", 100_000), (f"llama:{model},context=4097", None)):
+        with pytest.raises(UsageError, match=r"than the 4,096 that .*say --window 4096 at most"):
+            backend(spec, Options(window=window))
     assert backend(f"llama:{model}", Options(window=1000)).window == 1000
     assert backend(f"llama:{model},context=2000").window == 2000
     assert backend(f"llama:{tiny_gguf(tmp_path / 'long.gguf', context=100_000)}").window == 8192
@@ -284,7 +309,7 @@ def test_a_file_that_cannot_be_run_is_one_line(model: Path, tmp_path: Path) -> N
 def test_vectors_come_from_embedding_models_only(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty texts, texts over the window and chat models are refused before anything is sent."""
     monkeypatch.setenv("PYTHONPATH", MOODY)
-    path = tiny_gguf(tmp_path / "embed.gguf", kind="embedding")
+    path = tiny_gguf(tmp_path / "embed.gguf", kind="embedding", context=512)
     made = Llama(path, counter(tokenizer=str(path)), engine="moody_engine")
     with po.connect(made) as connected:
         assert po.embed(["a", "다리"], connected)[0] == [1.0, 0.5]

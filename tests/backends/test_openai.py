@@ -25,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.backends import wire
+from promptops.backends.completion import Reader
 from promptops.backends.openai import OpenAI
 from promptops.errors import (
     AccessError,
@@ -157,6 +158,28 @@ def test_usage_that_is_nonsense_is_counted(usage: object) -> None:
     """Counts that are no counts are replaced by ours, and marked."""
     with _raw_server(_reply_with(usage=usage)) as url:
         assert ask(_at(url)).usage.estimated
+
+
+@pytest.mark.parametrize("listener", [None, Deaf()])
+def test_log_probabilities_are_asked_for_and_read(fake_openai: FakeOpenAI, listener: Listener | None) -> None:
+    """By the API's two words; whole and in pieces alike, and only where the call asks for them."""
+    reply = ask(backend(fake_openai), call(sampling=Sampling(logprobs=2), listener=listener))
+    assert reply.logprobs is not None
+    assert "".join(one.token for one in reply.logprobs).startswith("Rivers carry")
+    assert len(reply.logprobs) == reply.usage.output_tokens
+    assert all((one.logprob, one.top) == (0.0, ((one.token, 0.0),)) for one in reply.logprobs)
+    body = fake_openai.requests[-1].body
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 2)
+    assert ask(backend(fake_openai), call(sampling=Sampling(logprobs=0), listener=listener)).logprobs is not None
+    assert "top_logprobs" not in fake_openai.requests[-1].body
+    assert ask(backend(fake_openai), call(listener=listener)).logprobs is None
+
+
+@pytest.mark.parametrize("said", [None, 3, {"content": None}, {"content": [3]}, {"content": [{"token": "a"}]}])
+def test_log_probabilities_that_make_no_sense_are_none(said: object) -> None:
+    """The answer is worth having without them."""
+    body = {"choices": [{"message": {"content": "Yes."}, "logprobs": said}]}
+    assert Reader("here", COUNTER).of(body, call(sampling=Sampling(logprobs=0))).logprobs is None
 
 
 def test_an_answer_in_parts_is_one_text() -> None:

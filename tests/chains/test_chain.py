@@ -65,6 +65,16 @@ def test_a_chain_of_yours_brings_its_own_settings_and_sampling(file: Writing) ->
     assert chain.settings.updated({"words": "50"}).words == 50
 
 
+def test_a_step_may_choose_adapters(file: Writing) -> None:
+    """By name, at a scale; none of them where it lists none."""
+    text = CHAIN.replace("summarize/map}", "summarize/map, lora: {style: 0.5}}").replace(
+        "summarize/reduce}", "summarize/reduce, lora: {}}"
+    )
+    steps = chains.load(file(text)).steps
+    assert [steps[name].sampling.loras for name in ("map", "reduce", "corpus")] == [(("style", 0.5),), (), None]
+    assert "own.yaml:4: steps.map.lora.style" in fails(file(text.replace("0.5", "much")))
+
+
 @pytest.mark.parametrize("place", [".", "templates"])
 def test_a_chain_of_yours_finds_its_templates_beside_it(
     file: Writing, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch

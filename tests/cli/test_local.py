@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import promptops
-from promptops.testing.tiny_gguf import tiny_gguf
+from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, Shape, tiny_gguf
 
 pytest.importorskip("llama_cpp", reason="it needs the extra local")
 
@@ -85,17 +85,44 @@ def test_an_interrupted_run_leaves_no_process(docs: Path, model: str, store: Pat
     assert workers(store) == set()
 
 
-@pytest.mark.parametrize("kind", ["pointer", "vocabulary", "embedding", "nowhere", "option"])
-def test_what_cannot_be_run_is_wrong_usage(command: Command, docs: Path, tmp_path: Path, model: str, kind: str) -> None:
-    """One line, exit status 2."""
+BAD: dict[str, tuple[bytes | dict[str, Any] | None, str, str]] = {
+    "nowhere": (None, "", "nowhere.gguf' is not there"),
+    "empty": (b"", "", "it is empty"),
+    "text": (b"this is my model\n", "", "it begins with 'this is my model"),
+    "page": (b"<!DOCTYPE html><html></html>", "", "it is a web page"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "", "git lfs pull"),
+    "newer": (b"GGUF\x09\0\0\0" + bytes(64), "", "its version is 9"),
+    "cut": ({}, "", "is the download complete?"),
+    "vocabulary": ({"kind": "vocabulary"}, "", "a vocabulary and no weights"),
+    "embedding": ({"kind": "embedding"}, "", "it gives vectors (po.embed) and no answers"),
+    "template": ({"template": BROKEN_TEMPLATE}, "", "its chat template cannot be used (line 1)"),
+    "foreign": ({"architecture": "martian"}, "", "unknown model architecture: 'martian'"),
+    "option": ({}, ",thread=2", "did you mean threads?"),
+    "cache": ({"shape": Shape(heads=4)}, ",kv=q8_0", "its heads have 16 numbers; keep them as f16"),
+    "window": ({}, ",context=300", "do not fit the model's window of 300 tokens"),
+    "trained": ({}, ",context=5000", "say --window 4096 at most"),
+    "adapter": ({}, ",lora=nowhere.gguf", "there is no such file"),
+    "page as adapter": ({}, ",lora=page.gguf", "it is a web page"),
+    "model as adapter": ({}, ",lora=model as adapter.gguf", "expect general.type to be 'adapter'"),
+}
+"""What is in the file (bytes, or how a tiny model is written), what stands behind its path, and what is said."""
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_cannot_be_run_is_wrong_usage(
+    command: Command, docs: Path, tmp_path: Path, store: Path, kind: str
+) -> None:
+    """One line, exit status 2, and no process is left."""
+    content, more, what = BAD[kind]
     path = tmp_path / f"{kind}.gguf"
-    spec, what = f"llama:{path}", f"{kind}.gguf"
-    if kind == "pointer":
-        path.write_text("version https://git-lfs.github.com/spec/v1\n")
-    elif kind == "option":
-        spec, what = f"{model},thread=2", "did you mean threads?"
-    elif kind != "nowhere":
-        tiny_gguf(path, kind="vocabulary" if kind == "vocabulary" else "embedding", context=4096)
-    said = command("summarize", docs, "-m", spec)
+    if isinstance(content, dict):
+        tiny_gguf(path, **content)
+    elif content is not None:
+        path.write_bytes(content)
+    if kind == "cut":
+        os.truncate(path, path.stat().st_size - 5000)
+    (tmp_path / "page.gguf").write_text("<!DOCTYPE html>")
+    said = command("summarize", docs, "-m", f"llama:{path}{more.replace('lora=', f'lora={tmp_path}/')}")
     assert (said.status, said.out, len(said.lines)) == (2, "", 1), said.err
     assert what in said.lines[0]
+    assert workers(store) == set()

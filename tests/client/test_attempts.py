@@ -22,10 +22,19 @@ from promptops.client.verdict import Patience
 from promptops.errors import CallError, QuotaError, ThrottledError, TransientError, UsageError
 from promptops.testing import KEY, FakeOpenAI
 from promptops.tokens import counter
-from promptops.types import Call, Message, Reply, Source, Tags, ToolCall, Totals, Usage
+from promptops.types import Call, Message, Reply, Sampling, Source, Tags, ToolCall, Totals, Usage
 
 COUNTER = counter(tokenizer="o200k_base")
 QUICK = Patience(first_wait=0.001, longest_wait=0.002)
+
+
+@pytest.mark.parametrize("asked", [Sampling(logprobs=0), Sampling(loras=(("style", 1.0),))])
+def test_what_a_backend_cannot_do_is_refused_and_not_left_out(asked: Sampling) -> None:
+    """Log-probabilities and adapters: in one line that names the model, and nothing is sent."""
+    with po.connect() as client:
+        with pytest.raises(UsageError, match=r"^extractive (gives no log-probabilities|has no adapters)"):
+            asyncio.run(client.complete(Call((Message("user", "A river."),), 20, sampling=asked)))
+        assert statuses(client) == {}
 
 
 class Odd:

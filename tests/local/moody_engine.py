@@ -53,7 +53,7 @@ class Done:
     input_tokens: int
     cached_tokens: int
     output_tokens: int
-    logprobs: Any = None
+    logprobs: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptops.errors import RejectedError
@@ -130,6 +130,7 @@ whole = st.recursive(
 
 
 @given(whole)
+@example({"type": "object", "properties": {"\n": {"enum": None}}})
 def test_any_schema_is_refused_in_one_line_or_has_a_sound_grammar(schema: dict[str, Any]) -> None:
     """Nothing else can come of it."""
     try:

@@ -53,7 +53,7 @@ def test_the_header_tells_what_the_model_is(tiny: Path) -> None:
     found = inspect(tiny, machine=MACHINE)
     known = found.model
     assert (known.name, known.architecture, known.blocks, known.vocabulary) == ("Tiny", "llama", 2, len(tokens()))
-    assert (known.context, known.chat_template, known.causal) == (512, True, True)
+    assert (known.context, known.chat_template, known.causal) == (4096, True, True)
     reader = gguf.GGUFReader(tiny)
     assert known.parameters == sum(math.prod(map(int, tensor.shape)) for tensor in reader.tensors)
     assert known.size == sum(int(tensor.n_bytes) for tensor in reader.tensors)
@@ -68,6 +68,23 @@ def test_the_cache_grows_with_context_and_sequences(tiny: Path) -> None:
     kept = inspect(tiny, context=512, sequences=1, cache="q8_0", machine=MACHINE)
     assert kept.need.cache == 512 * per_token * 34 // 64
     assert kept.settings.flash_attention
+
+
+def test_heads_that_are_no_whole_blocks_are_not_quantized(tmp_path: Path) -> None:
+    """Where 16 numbers make a head, and 32 a block: it is said, refused, and in no table."""
+    tiny = tiny_gguf(tmp_path / "narrow.gguf", shape=Shape(heads=4))
+    with pytest.raises(UsageError, match="blocks of 32, and its heads have 16 numbers; keep them as f16"):
+        inspect(tiny, cache="q4_0", machine=MACHINE)
+    found = inspect(tiny, machine=MACHINE)
+    assert {fit.cache for fit in found.others if fit.possible} == {"f16"}
+    assert not any(fit.fits for fit in found.others if not fit.possible)
+    assert "blocks of 32" in dict(found.lines())["smaller cache"]
+
+
+def test_a_model_is_found_by_its_name_and_options(tiny: Path) -> None:
+    """As a run would load it; what is given beside them wins."""
+    named = inspect(f"llama:{tiny},context=700,sequences=3", sequences=2, machine=MACHINE)
+    assert (named.model.path, named.settings.context, named.settings.sequences) == (tiny, 700, 2)
 
 
 def test_layers_may_have_their_own_numbers_of_heads(header: Callable[..., Path]) -> None:

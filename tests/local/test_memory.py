@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from promptops.errors import UsageError
 from promptops.local import machine as measuring
 from promptops.local.machine import Machine, this
-from promptops.local.memory import check, defaults, predict, room
+from promptops.local.memory import check, defaults, predict, quantized, room
 from promptops.local.model import Model, model
 from promptops.local.settings import EngineSettings
 from promptops.testing.tiny_gguf import Shape, tiny_gguf
@@ -58,7 +58,8 @@ def test_what_the_processor_cannot_do_is_not_laid_out(tiny: Model) -> None:
 def test_good_defaults_use_the_machine(wide: Model) -> None:
     """Every physical core, eight sequences, half precision, no flash attention, as far as memory goes."""
     found = defaults(wide, BIG)
-    assert (found.threads, found.sequences, found.context) == (6, 8, 8192)
+    assert (found.threads, found.sequences, found.context) == (6, 16, 8192)
+    assert defaults(wide, replace(BIG, free=24 << 30)).sequences == 8  # sixteen would take more than half
     assert (found.key_type, found.value_type, found.flash_attention, found.repack) == ("f16", "f16", False, True)
     assert not defaults(wide, replace(BIG, faulty=True)).repack
 
@@ -104,6 +105,16 @@ def test_settings_that_the_library_would_refuse_are_refused(given: dict[str, obj
     """Before anything is loaded."""
     with pytest.raises(UsageError, match=said):
         check(replace(EngineSettings(str(tiny.path)), **given), BIG)
+
+
+def test_a_cache_that_cannot_be_is_neither_loaded_nor_proposed(tmp_path: Path) -> None:
+    """Its heads would end inside of a block."""
+    narrow = model(tiny_gguf(tmp_path / "narrow.gguf", shape=Shape(heads=4)))
+    asked = quantized(EngineSettings(str(narrow.path), context=512, sequences=1))
+    with pytest.raises(UsageError, match=r"keep them as f16 \(kv=f16\)"):
+        check(asked, BIG)
+    little = Machine(cores=1, free=1 << 20, memory=1 << 30)
+    assert defaults(narrow, little).key_type == "f16"
 
 
 def test_this_machine_has_cores_and_memory() -> None:

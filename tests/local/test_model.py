@@ -18,9 +18,10 @@ import pytest
 import promptops as po
 from promptops.backends.llama import Llama
 from promptops.client.wrappers import contents_tokens
-from promptops.errors import AccessError, RejectedError, WindowError
+from promptops.errors import EngineError, RejectedError, UsageError, WindowError
 from promptops.local.options import LocalOptions
-from promptops.testing.tiny_gguf import tiny_gguf
+from promptops.testing.tiny_gguf import Shape, tiny_gguf
+from promptops.testing.tiny_lora import tiny_lora
 from promptops.tokens import counter
 from promptops.types import Call, Message, Sampling
 
@@ -162,7 +163,7 @@ async def _alone(made: Llama, asked: Call) -> po.Reply:
     try:
         return await made.complete(asked)
     finally:
-        await made.aclose()
+        made.close()
 
 
 def test_an_answer_goes_on_past_the_window_where_that_is_asked_for(sure: Path) -> None:
@@ -174,20 +175,73 @@ def test_an_answer_goes_on_past_the_window_where_that_is_asked_for(sure: Path) -
     assert reply.usage.output_tokens == 400
 
 
+def test_log_probabilities_come_with_the_reply_and_are_kept(model: Path) -> None:
+    """Of every token, as many beside it as asked for; from the store the same, and never for a call that asked none."""
+    asked = [call("a river", sampling=Sampling(logprobs=number)) for number in (0, 3)]
+
+    async def ask(client: po.Client) -> list[po.Reply]:
+        async with client.in_use():
+            return list(await asyncio.gather(*map(client.complete, [*asked, call("a river")])))
+
+    with po.connect(f"llama:{model},threads=1") as client:
+        first, again = asyncio.run(ask(client)), asyncio.run(ask(client))
+    few, many, plain = first
+    assert few.text == many.text == plain.text
+    assert plain.logprobs is None
+    assert few.logprobs is not None
+    assert many.logprobs is not None
+    assert [one.top for one in few.logprobs] == [()] * few.usage.output_tokens
+    for one, bare in zip(many.logprobs, few.logprobs, strict=True):
+        assert one.logprob == bare.logprob <= 0
+        assert one.top[0] == (one.token, one.logprob)
+        assert len(one.top) == 3
+    assert [reply.logprobs for reply in again] == [reply.logprobs for reply in first]
+    assert all(reply.stored for reply in again)
+
+
+def test_adapters_of_the_spec_change_what_is_said(model: Path, tmp_path: Path) -> None:
+    """One at half its weight, two at once, each call by its own choice; another spec's replies are not theirs."""
+    style, terse = (tiny_lora(tmp_path / f"{name}.gguf", seed=seed) for seed, name in enumerate(("style", "terse")))
+    asked = call("a river", sampling=Sampling(logprobs=0))
+    specs = ["", f",lora={style}:0.5", f",lora={style}", f",lora={style}:0.5,lora={terse}"]
+    said = [answered(f"llama:{model},threads=1{more}", asked)[0].logprobs for more in specs]
+    assert len(set(said)) == 4
+    assert len({po.connect(f"llama:{model}{more}").backend.identity for more in specs}) == 4
+    choices = [(), (("style", 0.5),), (("style.gguf", 1.0),), (("style", 0.5), ("terse", 1.0)), None]
+    calls = [replace(asked, sampling=Sampling(logprobs=0, loras=loras)) for loras in choices]
+    found = [reply.logprobs for reply in answered(f"llama:{model},threads=1{specs[3]}", *calls)]
+    for chosen, alone in zip(found, [*said, said[3]], strict=True):
+        assert [one.logprob for one in chosen] == pytest.approx([one.logprob for one in alone], abs=1e-3)
+    (unknown,) = answered(f"llama:{model},lora={style}", call("x", sampling=Sampling(loras=(("other", 1.0),))))
+    assert isinstance(unknown, UsageError)
+    assert "no adapter called 'other' (it loads: style.gguf)" in str(unknown)
+
+
+def test_a_file_that_is_no_adapter_of_the_model_is_one_line(model: Path, tmp_path: Path) -> None:
+    """A model, or an adapter of another one."""
+    wide = tiny_lora(tmp_path / "wide.gguf", shape=Shape(width=128))
+    for file in (model, wide):
+        with pytest.raises(EngineError, match=f"{model}: the adapter {file} cannot be laid over it: .*") as failure:
+            po.run("summarize", [po.Source("a", text="A river.")], f"llama:{model},lora={file}")
+        assert "\n" not in str(failure.value)
+
+
 def test_another_architecture_is_said_in_one_line(tmp_path: Path) -> None:
-    """In the library's own words, and nothing more is sent."""
-    path = tiny_gguf(tmp_path / "strange.gguf", architecture="martian", context=4096)
-    (failure,) = answered(f"llama:{path}", call("x"))
-    assert isinstance(failure, AccessError)
-    assert "unknown model architecture: 'martian'" in str(failure)
-    assert "\n" not in str(failure)
+    """In the library's own words, and the run ends with it."""
+    path = tiny_gguf(tmp_path / "strange.gguf", architecture="martian")
+    sources = [po.Source(str(number), text="A river runs under a bridge.") for number in range(3)]
+    with pytest.raises(
+        EngineError, match="cannot be loaded: unknown model architecture: 'martian'; a newer"
+    ) as failure:
+        po.run("summarize", sources, f"llama:{path}")
+    assert "\n" not in str(failure.value)
 
 
 def test_a_model_that_does_not_fit_is_not_loaded(tmp_path: Path) -> None:
     """It says what it needs and what is free; no process is started, and nothing more is sent."""
     path = tiny_gguf(tmp_path / "long.gguf", context=2**31)
     made = local(path, window=2**31)
-    with pytest.raises(AccessError, match=r"needs .* GiB and .* are free; this fits: 1 sequence"):
+    with pytest.raises(EngineError, match=r"needs .* GiB and .* are free; this fits: 1 sequence"):
         asyncio.run(_alone(made, call("x")))
     assert made.pid is None
 

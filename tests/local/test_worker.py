@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from promptops.errors import AccessError, CallError, RejectedError, TransientError
+from promptops.errors import CallError, EngineError, RejectedError, TransientError
 from promptops.local.settings import EngineSettings
 from promptops.local.worker import Asked, Worker
 from promptops.local.worker.loading import settings_frame
@@ -211,12 +211,12 @@ def test_what_the_engine_refuses_fails_that_call_only(worker: Worker) -> None:
 def test_a_model_that_cannot_be_loaded_is_an_error_that_stops() -> None:
     """Every call would fail the same way; so would every start after two that ended in a crash."""
     worker = Worker(load("unloadable.gguf"), "llama:unloadable.gguf", silence=60)
-    with pytest.raises(AccessError, match=r"llama:unloadable\.gguf: it is not to be loaded"):
+    with pytest.raises(EngineError, match=r"llama:unloadable\.gguf: it is not to be loaded"):
         ask(worker, "x")[0].result(PATIENCE)
     deadly = Worker(load("deadly.gguf"), "llama:deadly.gguf", silence=60)
     with pytest.raises(TransientError, match="was ended by SIGABRT while it loaded the model"):
         ask(deadly, "x")[0].result(PATIENCE)
-    with pytest.raises(AccessError, match="2 times"):
+    with pytest.raises(EngineError, match="2 times"):
         ask(deadly, "x")[0].result(PATIENCE)
     assert worker.pid is deadly.pid is None
 

@@ -54,6 +54,8 @@ def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
         replace(CALL, sampling=Sampling(top_p=0.5)),
         replace(CALL, sampling=Sampling(seed=0)),
         replace(CALL, sampling=Sampling(stop=("END",))),
+        replace(CALL, sampling=Sampling(logprobs=0)),
+        replace(CALL, sampling=Sampling(loras=())),
         replace(CALL, schema={"type": "object"}),
         replace(CALL, take=1),
         replace(CALL, tools=(Tool("a"),)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptops.errors import UsageError
 from promptops.testing.tiny_gguf import BROKEN_TEMPLATE, CHATML, Shape, Weights, tiny_gguf
 from promptops.testing.tiny_vocabulary import tokens
 from promptops.tokens import counter
@@ -102,6 +104,13 @@ def test_an_unknown_architecture_is_refused_by_the_library(load: Load, tmp_path:
     """The same tensors under another name."""
     with pytest.raises(ValueError, match="Failed to load"):
         load(tiny_gguf(tmp_path / "other.gguf", architecture="martian"))
+
+
+def test_without_the_extra_it_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line."""
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(UsageError, match=r"pip install 'promptops\[local\]'"):
+        tiny_gguf(tmp_path / "tiny.gguf")
 
 
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:

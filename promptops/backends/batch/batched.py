@@ -50,6 +50,7 @@ class Batched:
         self.window, self.counter = inner.window, inner.counter
         self.overhead, self.reasoning = inner.overhead, inner.reasoning
         self.price = batch_price(inner)
+        self.logprobs = inner.logprobs
         self.under_way: dict[str, News] = {}
         self._database = database
         self._table = Batches(database)

@@ -158,6 +158,8 @@ def may_be_packed(call: Call, backend: Backend) -> bool:
     """Whether a call may share a prompt: it says so, is small, has instructions of its own and is asked plainly."""
     if call.pack is None or call.schema is not None or call.listener is not None or call.take or about_tools(call):
         return False
+    if call.sampling.logprobs is not None:
+        return False
     if isinstance(backend, Batched):  # which takes all that wait at once; packing would make many batches of them
         return False
     if backend.price is FREE or backend.window is None or len(call.messages) < 2:

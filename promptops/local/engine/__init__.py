@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptops.local.engine.values import Done, Event, Failed, Logprob, Piece, Request
+from promptops.local.engine.values import Done, Event, Failed, Piece, Request
 
 if TYPE_CHECKING:
     from promptops.local.engine.engine import Engine
 
-__all__ = ["Done", "Engine", "Event", "Failed", "Logprob", "Piece", "Request"]
+__all__ = ["Done", "Engine", "Event", "Failed", "Piece", "Request"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,9 @@ from promptops.local.engine.lookup import Lookup
 from promptops.local.engine.output import Writer
 from promptops.local.engine.prefix import Source
 from promptops.local.engine.sampler import Sampler
-from promptops.local.engine.values import Done, Finish, Logprob, Request
+from promptops.local.engine.values import Done, Finish, Request
 from promptops.local.engine.waiting import Key
+from promptops.types import Logprob
 
 
 @dataclass(slots=True)

@@ -243,7 +243,7 @@ class Engine:
             return "", "stop"
         answer.tokens.append(token)
         answer.written += 1
-        if answer.request.logprobs:
+        if answer.request.logprobs is not None:
             answer.logprobs.append(logprob(self._native, row, token, answer.request.logprobs))
         text = answer.writer.add(data)
         if answer.writer.stopped:

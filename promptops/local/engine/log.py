@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 from collections import deque
 from typing import Any
 
 _log = logging.getLogger("promptops.local.llama")
 _ERROR, _CONTINUED = 4, 5
 _LEVELS = {1: "debug", 2: "info", 3: "warning", _ERROR: "error"}
+_EMPTY = {"failed to load model", "failed to initialize the context"}
+"""What it says beside a reason."""
+_PREFACE = re.compile(r"error loading model: |failed to apply lora adapter: ")
+_UNKNOWN = re.compile(r"unknown (?:model architecture|pre-tokenizer)")
+_NEWER = "; a newer llama-cpp-python may know it"
 _complaints: deque[str] = deque(maxlen=8)
 _callback: Any = None
 _last = 0
@@ -29,7 +35,9 @@ def listen() -> None:
 def reason() -> str:
     """What the library last complained of, in one line."""
     lines = [line.split(": ", 1)[-1] if line.startswith("llama_") else line for line in _complaints]
-    return "; ".join(dict.fromkeys(lines)) or "the library gave no reason"
+    telling = [line for line in lines if line not in _EMPTY] or lines
+    said = _PREFACE.sub("", "; ".join(dict.fromkeys(telling))).rstrip(": ")
+    return (said + _NEWER if _UNKNOWN.search(said) else said) or "the library gave no reason"
 
 
 def _hear(level: int, text: bytes, _: Any) -> None:

@@ -78,7 +78,7 @@ class Native:
         for lora in settings.loras:
             adapter = library.llama_adapter_lora_init(self._model, lora.path.encode())
             if not adapter:
-                raise EngineError(f"{lora.path}: cannot be laid over {settings.path}: {log.reason()}")
+                raise EngineError(f"{settings.path}: the adapter {lora.path} cannot be laid over it: {log.reason()}")
             self._adapters[lora.path] = adapter
 
     def _open(self, settings: EngineSettings) -> Any:

@@ -49,7 +49,7 @@ def _problem(native: Native, settings: EngineSettings, request: Request) -> str 
     if not _known(native, request.tokens):
         return f"the prompt has tokens that are not among the model's {native.vocabulary.size}"
     if not _sensible(request):
-        return "temperature, top_p, top_k, min_p, penalties or logprobs are out of range"
+        return "temperature, top_p, top_k, min_p, penalties, logprobs or an adapter's scale are out of range"
     if request.shift and not native.can_shift:
         return "this model's cache cannot be shifted past its window"
     unknown = {lora.path for lora in request.loras or ()} - {lora.path for lora in settings.loras}
@@ -63,11 +63,11 @@ def _known(native: Native, tokens: Sequence[int]) -> bool:
 def _sensible(request: Request) -> bool:
     numbers = request.temperature, request.repeat_penalty, request.frequency_penalty, request.presence_penalty
     return (
-        all(map(math.isfinite, numbers))
+        all(map(math.isfinite, (*numbers, *(lora.scale for lora in request.loras or ()))))
         and request.temperature >= 0
         and request.repeat_penalty > 0
         and 0 < request.top_p <= 1
         and 0 <= request.min_p <= 1
         and request.top_k >= 0
-        and 0 <= request.logprobs <= 100
+        and 0 <= (request.logprobs or 0) <= 100
     )

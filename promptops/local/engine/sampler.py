@@ -11,7 +11,8 @@ import numpy as np
 
 from promptops.errors import EngineError
 from promptops.local.engine.native import Native
-from promptops.local.engine.values import Logprob, Request
+from promptops.local.engine.values import Request
+from promptops.types import Logprob
 
 _LAST = 64
 """Tokens of the answer that penalties look at."""
@@ -130,7 +131,7 @@ def logprob(native: Native, logits: Any, token: int, number: int) -> Logprob:
     exact -= exact.max()
     exact -= np.log(np.exp(exact).sum())
     number = min(number, len(exact))
-    likeliest = np.argpartition(-exact, number - 1)[:number]
+    likeliest = np.argpartition(-exact, max(number - 1, 0))[:number]
     ordered = likeliest[np.argsort(-exact[likeliest], kind="stable")]
     return Logprob(
         _text(native, token),

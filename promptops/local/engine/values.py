@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptops.local.settings import Lora
+from promptops.types import Logprob
 
 Finish = Literal["stop", "length", "cancelled"]
 
@@ -17,10 +18,10 @@ class Request:
     ``temperature`` 0 takes the likeliest token. ``top_k`` 0, ``top_p`` 1 and ``min_p`` 0 are off; ``repeat_penalty`` 1
     and the other two at 0 too (they weigh the answer's last 64 tokens, not the prompt). ``seed`` ``None`` draws one.
     ``stop`` ends the answer before the first of these texts to be complete. ``grammar`` is GBNF with a rule ``root``.
-    ``logprobs`` asks for that many of the likeliest tokens at each place. ``expected`` is the length that the answer
-    will have, as far as is known, for scheduling. ``shift`` goes on past the window: the first tokens stay, the older
-    half of the rest is forgotten (StreamingLLM, Xiao et al. 2023, section 3.2). ``stream`` asks for pieces. ``loras``
-    are of the settings' adapters, all of them where ``None``.
+    ``logprobs`` asks for each token's, and for that many of the likeliest at its place. ``expected`` is the length that
+    the answer will have, as far as is known, for scheduling. ``shift`` goes on past the window: the first tokens stay,
+    the older half of the rest is forgotten (StreamingLLM, Xiao et al. 2023, section 3.2). ``stream`` asks for pieces.
+    ``loras`` are of the settings' adapters, all of them where ``None``.
     """
 
     id: int
@@ -36,7 +37,7 @@ class Request:
     presence_penalty: float = 0.0
     stop: tuple[str, ...] = ()
     grammar: str | None = None
-    logprobs: int = 0
+    logprobs: int | None = None
     expected: int | None = None
     shift: bool = False
     stream: bool = False
@@ -46,15 +47,6 @@ class Request:
     def length(self) -> int:
         """Tokens that the answer is expected to have."""
         return self.most if self.expected is None else min(self.expected, self.most)
-
-
-@dataclass(frozen=True, slots=True)
-class Logprob:
-    """A token of the answer, its natural log-probability before sampling, and the likeliest ones at its place."""
-
-    text: str
-    logprob: float
-    likeliest: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ def request(module: Any, frame: Frame, tokens: tuple[int, ...], rules: str | Non
     """The engine's own request for an ``ask`` frame."""
     said = dict(frame["sampling"])
     stop = tuple(said.pop("stop"))
+    if "loras" in said:
+        said["loras"] = tuple(Lora(path, scale) for path, scale in said["loras"])
     return module.Request(
         id=frame["id"], tokens=tokens, most=frame["most"], stop=stop, grammar=rules, expected=frame["expected"],
         shift=frame["shift"], stream=frame["stream"], **said,

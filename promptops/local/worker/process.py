@@ -26,6 +26,10 @@ from promptops.local.worker.frames import Frame, encode, frames
 
 _LOG = logging.getLogger("promptops.local")
 
+_WAITING = {"OMP_WAIT_POLICY": "passive"}
+"""Threads of the library that wait for each other sleep. By default they spin, which where others use the processor too
+keeps those from running that are waited for: calls then take ten times as long (``benchmarks/local.py --waiting``)."""
+
 _PATIENCE = 5.0
 """Seconds that a process gets to end by itself."""
 
@@ -134,6 +138,7 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - it is this very Python
         [sys.executable, "-m", "promptops.local.worker", str(os.getpid())],
         cwd=home,  # where it finds the same promptops
+        env=_WAITING | os.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -160,6 +160,7 @@ def _told(event: Any) -> Frame:
                 "input": event.input_tokens,
                 "cached": event.cached_tokens,
                 "output": event.output_tokens,
+                "logprobs": [[one.token, one.logprob, one.top] for one in event.logprobs],
             }
         case _:
             return {"kind": "failed", "id": event.id, "code": event.code, "message": event.message}

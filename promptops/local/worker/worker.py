@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from promptops.errors import AccessError, RejectedError, TransientError
+from promptops.errors import AccessError, EngineError, RejectedError, TransientError
 from promptops.local.worker.frames import Frame
 from promptops.local.worker.process import Process
 
@@ -56,7 +56,7 @@ class Worker:
     def _renew(self) -> None:
         self._lock = threading.RLock()
         self._process: Process | None = None
-        self._ready = False
+        self._ready = self._ever_ready = False
         self._unable: str | None = None
         self._failed_starts = 0
         self._number = 0
@@ -156,7 +156,7 @@ class Worker:
     def _heard(self, frame: Frame) -> None:
         kind = frame["kind"]
         if kind == "ready":
-            self._ready, self._failed_starts = True, 0
+            self._ready, self._ever_ready, self._failed_starts = True, True, 0
         elif kind == "unable":
             self._unable = frame["message"]
         elif kind == "piece":
@@ -190,13 +190,17 @@ class Worker:
         self._send()
 
     def _gone(self, how: str) -> Callable[[], Exception]:
-        """Which error the death is to those in flight; every call would meet one that no load survives."""
+        """Which error the death is to those in flight.
+
+        Every call would meet one that no load survives: the model cannot be run, or not any more where it could.
+        """
+        vain = AccessError if self._ever_ready else EngineError
         unable, self._unable = self._unable, None
         if unable is not None:
-            return lambda: AccessError(f"{self._name}: {unable}")
+            return lambda: vain(f"{self._name}: {unable}")
         self._failed_starts += not self._ready
         if self._failed_starts >= _STARTS:
-            return lambda: AccessError(f"{self._name}: cannot be loaded: its process {how}, {_STARTS} times")
+            return lambda: vain(f"{self._name}: cannot be loaded: its process {how}, {_STARTS} times")
         when = "" if self._ready else " while it loaded the model"
         return lambda: TransientError(f"{self._name}: the local engine's process {how}{when}")
 

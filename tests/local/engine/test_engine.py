@@ -103,7 +103,7 @@ def test_penalties_end_repetition(engine: Open) -> None:
     one = engine("random")
     prompt = prompts(one, 1)[0]
     plain, varied = (answered(one, Request(1, prompt, 60, presence_penalty=value, logprobs=1)) for value in (0.0, 50.0))
-    assert len({item.text for item in varied.logprobs}) > len({item.text for item in plain.logprobs})
+    assert len({item.token for item in varied.logprobs}) > len({item.token for item in plain.logprobs})
 
 
 def test_logprobs_are_of_the_model(engine: Open) -> None:
@@ -112,9 +112,9 @@ def test_logprobs_are_of_the_model(engine: Open) -> None:
     found = answered(one, Request(1, prompts(one, 1)[0], 8, logprobs=3))
     assert len(found.logprobs) == found.output_tokens == 8
     for item in found.logprobs:
-        assert len(item.likeliest) == 3
-        assert item.likeliest[0][1] == pytest.approx(item.logprob)
-        assert 0 >= item.likeliest[0][1] >= item.likeliest[1][1]
+        assert len(item.top) == 3
+        assert item.top[0][1] == pytest.approx(item.logprob)
+        assert 0 >= item.top[0][1] >= item.top[1][1]
 
 
 def test_a_stop_text_spans_tokens(engine: Open) -> None:

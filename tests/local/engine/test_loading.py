@@ -13,34 +13,13 @@ pytest.importorskip("gguf", reason="tiny models are written by the extra 'local'
 from promptops.errors import EngineError
 from promptops.local.engine import Request
 from promptops.local.settings import Lora
+from promptops.testing.tiny_lora import tiny_lora
 from tests.local.engine.support import Open, answered, failed, run
-
-
-def adapter(path: Path, seed: int, width: int = 64) -> Path:
-    """A LoRA adapter of random weights over the tiny model's first queries."""
-    import gguf
-    import numpy as np
-
-    chance = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 64.0)
-    for layer in range(2):
-        for name in ("attn_q", "attn_output"):
-            for side, shape in (("a", (4, width)), ("b", (width, 4))):
-                values = chance.normal(0, 1, shape).astype(np.float32)
-                writer.add_tensor(f"blk.{layer}.{name}.weight.lora_{side}", values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def test_adapters_are_laid_over_per_call(engine: Open, tmp_path: Path) -> None:
     """Calls with different adapters are answered by one engine as by engines of their own, and share nothing."""
-    one, two = (str(adapter(tmp_path / f"{i}.gguf", i)) for i in (1, 2))
+    one, two = (str(tiny_lora(tmp_path / f"{i}.gguf", rank=4, alpha=64.0, seed=i)) for i in (1, 2))
     prompt = tuple(range(40, 90))
     mixed = engine("random", sequences=2, loras=(Lora(one), Lora(two)))
     choices = {1: (), 2: (Lora(one),), 3: (Lora(two, 0.5),), 4: (Lora(one), Lora(two))}

@@ -20,7 +20,7 @@ import pytest
 from promptops.errors import AccessError, NotFoundError, PromptopsError, UnreachableError, UsageError
 
 pytest.importorskip("huggingface_hub")
-from promptops.local.hub import HubFile, fetch, parse
+from promptops.hub import HubFile, fetch, parse
 from promptops.testing.tiny_gguf import tiny_gguf
 
 CONTENT = bytes(range(256)) * 8192
@@ -30,7 +30,7 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """What the server has and does; ``gets`` is the ``Range`` of every GET."""
+    """What the server has and does; ``gets`` is the ``Range`` of every GET of a file."""
 
     url: str = ""
     content: bytes = CONTENT
@@ -47,7 +47,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def do_GET(self) -> None:
-        self.hub.gets.append(self.headers.get("Range"))
+        if "/resolve/" in self.path:
+            self.hub.gets.append(self.headers.get("Range"))
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:
@@ -165,7 +166,7 @@ def test_a_terminal_sees_the_progress(hub: Hub, tmp_path: Path) -> None:
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 90))
-    script = f"from promptops.local.hub import fetch; fetch({SPEC!r})"
+    script = f"from promptops.hub import fetch; fetch({SPEC!r})"
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs, env=environment, check=True
@@ -212,7 +213,7 @@ def test_a_spec_may_name_a_revision() -> None:
 def test_piped_it_is_silent_and_the_environment_says_where(hub: Hub, tmp_path: Path) -> None:
     """``HF_ENDPOINT`` and ``HF_HOME`` are obeyed; nothing but the answer is written, even where a cut was mended."""
     hub.cuts = 1
-    script = f"from promptops.local.hub import fetch; print(fetch({SPEC!r}).stat().st_size)"
+    script = f"from promptops.hub import fetch; print(fetch({SPEC!r}).stat().st_size)"
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert (done.stderr, json.loads(done.stdout)) == ("", len(CONTENT))
@@ -233,3 +234,20 @@ def test_a_model_on_the_hub_runs_by_its_name(hub: Hub, tmp_path: Path) -> None:
         found = json.loads(done.stdout)
         assert (found["model"], found["usage"]["usd"]) == (f"llama:{SPEC}", 0), done.stderr
         assert found["documents"][0]["text"]
+
+
+def test_everything_that_takes_a_model_takes_one_on_the_hub(hub: Hub, tmp_path: Path) -> None:
+    """By one name: counted, planned and inspected, options behind it or not; fetched once."""
+    hub.content = tiny_gguf(tmp_path / "tiny.gguf").read_bytes()
+    hub.tag = hashlib.sha256(hub.content).hexdigest()
+    script = f"""
+import promptops as po
+from promptops.local.inspect import inspect
+print(po.count("A river.", "llama:{SPEC},threads=1"))
+print(po.plan("summarize", [po.Source("a", text="A river. " * 50)], "llama:{SPEC}").expected.calls)
+print(inspect("{SPEC}").model.name, inspect("llama:{SPEC},sequences=3").settings.sequences)
+"""
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.split()[1:] == ["1", "Tiny", "3"], done.stderr
+    assert len(hub.gets) == 1

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from promptops.errors import AccessError, NotFoundError, PromptopsError, UnreachableError, UsageError
-from promptops.local.memory import size
+from promptops.text.sizes import size
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
 
-PREFIX = "hf:"
 _SPEC = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^:]+))?:(?P<file>[^:]+)")
 _PIECE = 1 << 20
 _SUMS = {64: "sha256", 40: "git"}
