@@ -17,7 +17,7 @@ from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
-from promptops.plans.spec import Context, Model, Spec, Step
+from promptops.plans.spec import INPUTS, Context, Model, Spec, Step
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits
@@ -227,7 +227,10 @@ class _Reader:
         except NotFoundError as failure:
             raise self._error(("steps", name, "template"), str(failure)) from None
         self._check_inputs(name, spec, given, template)
-        known = {*given, *Settings.model_fields, *spec.inputs}
+        told = [wanted for context in spec.context for wanted in INPUTS[context]]
+        if lacking := [wanted for wanted in told if wanted not in template.inputs]:
+            raise self._error(("steps", name, "context"), f"{spec.template} has no input {lacking[0]!r} to be told by")
+        known = {*given, *told, *Settings.model_fields, *spec.inputs}
         for wanted, declared in template.inputs.items():
             if declared.required and wanted not in known:
                 raise TemplateError(

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from promptops.errors import EmptyError, MisfitError, PromptopsError, RefusedError, WindowError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial, ask
+from promptops.plans.filling import filler
 from promptops.plans.kind import Kind
 from promptops.plans.pieces import COMPLAINTS, CUT, EMPTY, Listed, Piece, complaint, listed, mended, order, pieces
 from promptops.plans.plan import Plan, Start, Started
@@ -123,7 +124,7 @@ class _Request:
         going: dict[int, Started] = {}
         for number in order(parts):
             needed = [going[need] for need in parts[number].needs]
-            going[number] = yield Start(self._answer(parts[number], needed))
+            going[number] = yield Start(self._answer(parts[number], needed, final=len(parts) == 1))
         found = []
         for number in range(len(parts)):
             answer: _Answer = yield going[number]
@@ -156,6 +157,7 @@ class _Request:
             coverage=(Span(0, len(self._text), "truncated" if cut else "ok", error),),
             tree=self.nodes(whole, (*lost, *([split] if split else []))),
             error=error,
+            notes=whole.notes,
         )
 
     def failure(self, why: PromptopsError, tree: tuple[Node, ...] = ()) -> DocumentResult:
@@ -196,7 +198,7 @@ class _Request:
         """For the bound of an estimate, the longest complaint that there may be."""
         return max(COMPLAINTS, key=self._spec.count) if self._spec.cautious else wrong
 
-    def _answer(self, part: Piece, needed: Sequence[Started]) -> Plan[_Answer]:
+    def _answer(self, part: Piece, needed: Sequence[Started], *, final: bool) -> Plan[_Answer]:
         texts = []
         for going in needed:
             answer: _Answer = yield going
@@ -204,7 +206,8 @@ class _Request:
                 return answer if isinstance(answer, STOPPING) else MisfitError(f"a part that it needs failed: {answer}")
             texts.append(answer.text)
         inputs = {"request": part.request, "texts": texts}
-        question = Question("answer", inputs, self._source, self._room, self._ratio, 1, end=len(self._text))
+        about = (self._source, self._room, self._ratio, 1)
+        question = Question("answer", inputs, *about, final=final, end=len(self._text))
         try:
             return (yield from ask(self._spec, question))
         except PromptopsError as failure:
@@ -219,11 +222,9 @@ class _Request:
 
     def _dearest(self) -> list[Piece]:
         """As many parts as there may be, as long as they may be, each of which needs all before it."""
-        length = self._allowed // self.most + 1
-        words = length
-        while self._spec.count(" ".join(["x"] * words)) < length and words < 64 * length:
-            words *= 2
-        return [Piece(" ".join(["x"] * words), tuple(range(number))) for number in range(self.most)]
+        counters = {model.counter.name: model.counter for model in self._spec.models.values()}.values()
+        text = max((filler(self._allowed // self.most + 1, counter) for counter in counters), key=len)
+        return [Piece(text, tuple(range(number))) for number in range(self.most)]
 
 
 def _most(spec: Spec) -> int:

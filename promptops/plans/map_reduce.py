@@ -10,6 +10,7 @@ from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import Partial
 from promptops.plans.citations import Places, of_part, resolved
+from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, answered, mark
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
@@ -117,7 +118,8 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[Answered]:
     )
     if isinstance(chunks, DocumentResult):
         return Answered(chunks)
-    mapped = _Mapped(read, spec, title, room, spec.ratio(read.text), chunks)
+    around = Around.of(read, chunks, spec, "map")
+    mapped = _Mapped(read, spec, title, room, spec.ratio(read.text), chunks, around)
     result, places = yield from mapped.result()
     return Answered(result, mapped.ratio, mark(read.text), places)
 
@@ -132,6 +134,7 @@ class _Mapped:
     room: int
     ratio: float
     chunks: list[Chunk]
+    around: Around
 
     def result(self) -> Plan[tuple[DocumentResult, Places]]:
         """All chunks side by side, then their tree; and what the marks in the answer stand for."""
@@ -159,6 +162,7 @@ class _Mapped:
             "title": self.title,
             "format": self.document.format,
             "partial": partial,
+            **self.around.inputs(part),
         }
         about = (self.document.source, self.room, self.ratio)
         whole, places = self.spec.steps["map"].template.checked, marked.places if marked else None

@@ -14,6 +14,7 @@ from typing import Any
 
 from promptops.plans import summing
 from promptops.plans.ask import Partial
+from promptops.plans.context import Around
 from promptops.plans.entries import United, united, verified
 from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
@@ -78,11 +79,11 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     chunks = yield from parts(source, read, counter, max(min(spec.chunk_tokens("map"), budget), 1))
     if isinstance(chunks, DocumentResult):
         return chunks
-    ratio = spec.ratio(read.text)
+    ratio, around = spec.ratio(read.text), Around.of(read, chunks, spec, "map")
 
     def question(part: Part) -> Question:
         partial = len(part.text) < len(read.text)
-        inputs = {"text": part.text, "title": title, "format": read.format, "partial": partial}
+        inputs = {"text": part.text, "title": title, "format": read.format, "partial": partial, **around.inputs(part)}
         like = counter.count(part.text) if spec.alike("map") else None
         return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"), final=True)
 

@@ -14,6 +14,7 @@ from promptops.chunking import cores
 from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
+from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, halved, outcome, to_be_divided
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
@@ -49,7 +50,7 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     if isinstance(chunks, DocumentResult):
         return chunks
     own = [Part(*core, chunk.text) for core, chunk in zip(cores(chunks), chunks, strict=True)]
-    refined = _Refined(read, spec, title, room, spec.ratio(read.text))
+    refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"))
     outcomes: list[Outcome] = []
     for part in own:
         outcomes += yield from refined.take(part)
@@ -65,6 +66,7 @@ class _Refined:
     title: str
     room: int
     ratio: float
+    around: Around
     text: str = ""
     chain: list[Node] = field(default_factory=list)
     """Its pieces, the last one growing."""
@@ -103,6 +105,7 @@ class _Refined:
             "title": self.title,
             "format": self.document.format,
             "partial": len(part.text) < len(self.document.text),
+            **self.around.inputs(part),
         }
         whole = self.spec.structured("refine")
         last = part.end == len(self.document.text)

@@ -15,6 +15,7 @@ from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import ask
 from promptops.plans.citations import resolved
+from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
 from promptops.plans.passages import Passage, as_data, best, passages
@@ -104,10 +105,10 @@ def _each(source: Source, number: int, spec: Spec) -> Plan[_Asked]:
     chunks = yield from parts(source, read, spec.models["map"].counter, budget, overlap)
     if isinstance(chunks, DocumentResult):
         return _Asked(chunks)
-    ratio = spec.ratio(read.text)
+    ratio, around = spec.ratio(read.text), Around.of(read, chunks, spec, "map")
 
     def question(part: Part) -> Question:
-        return Question("map", {"text": part.text, "title": title}, source.name, room, ratio)
+        return Question("map", {"text": part.text, "title": title, **around.inputs(part)}, source.name, room, ratio)
 
     outcomes: list[list[Outcome]] = yield [answered(spec, part, question) for part in Part.of(chunks)]
     return _summed_up(read, number, [outcome for part in outcomes for outcome in part], len(chunks), spec)

@@ -45,6 +45,13 @@ _SAMPLE = 4_000
 
 Context = Literal["headings", "neighbours"]
 
+INPUTS: dict[Context, tuple[str, ...]] = {"headings": ("section",), "neighbours": ("before", "after")}
+"""The inputs of a template by which a part is told what stands around it."""
+
+SURROUNDING = 64
+"""Tokens that each of these may have."""
+_FENCES = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -197,8 +204,9 @@ class Spec:
         """Tokens that the window leaves for text and reply beside the instructions of ``step`` and the inputs given."""
         prompt = self.steps[step].instructions({"title": title, **self.inputs(step), **beside})
         model = self.models[step]
-        thought = model.reasoning + prompt.output.reasoning_tokens
-        return model.window - thought - _BORDER - self.size(step, prompt)
+        aside = model.reasoning + prompt.output.reasoning_tokens
+        aside += (SURROUNDING + _FENCES) * sum(len(INPUTS[kind]) for kind in self.steps[step].context)
+        return model.window - aside - _BORDER - self.size(step, prompt)
 
     def least_room(self, title: str = "", *steps: str) -> int:
         """The room of that one of ``steps``, by default of all, which leaves least: a reply to one fits every other."""

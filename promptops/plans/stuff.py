@@ -43,12 +43,14 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
         inputs = {"text": text, "title": title, "format": read.format, "partial": False}
         like = spec.models["map"].counter.count(part.text) if spec.alike("map") else None
         whole = spec.whole("map")
-        return Question("map", inputs, source.name, room, ratio, like=like, whole=whole, final=True, places=places)
+        about = (source.name, room, ratio)
+        return Question("map", inputs, *about, like=like, whole=whole, final=True, places=places)
 
     part = Part(0, len(read.text), read.text)
-    over = excess(spec, question(part))
-    found = Outcome(part, _too_long(over, spec), spec.steps["map"].name)
-    if over <= 0:
+    beyond = excess(spec, question(part))
+    room = min(room, 4 * (_longest(spec, question(part)) - beyond))  # a fourth of it is what an asking again may take
+    found = Outcome(part, _too_long(beyond, spec), spec.steps["map"].name)
+    if beyond <= 0:
         found = yield from outcome(spec, part, question, range(TAKES))
     return _result(source.name, found, spec)
 
@@ -59,7 +61,14 @@ def _result(source: str, found: Outcome, spec: Spec) -> DocumentResult:
     text, citations, _ = cited(found.result, spec)
     data = json.loads(text) if spec.structured("map") else None
     tree = summing.leaves([found])
-    return summing.result(source, [found], 1, text=text, data=data, citations=citations, tree=tree)
+    return summing.result(
+        source, [found], 1, text=text, data=data, citations=citations, tree=tree, notes=found.result.notes
+    )
+
+
+def _longest(spec: Spec, question: Question) -> int:
+    """The tokens of the longest answer to ``question``."""
+    return spec.most(question, spec.call(question, spec.prompt(question), 0))
 
 
 def _too_long(tokens: int, spec: Spec) -> WindowError:

@@ -537,3 +537,19 @@ def test_the_chains_run_on_a_server(openai_environment: FakeOpenAI, chain: str) 
     result = po.run(chain, [Source("en.md", text="The river."), Source("ko.md", text="강이 불었다.")], client)
     assert [document.status for document in result.documents] == ["ok", "ok"]
     assert all(document.text for document in result.documents)
+
+
+@pytest.mark.parametrize("spare", [0, 1, 40, 100, 300])
+def test_an_asking_again_about_a_document_that_just_fits_fits_too(spare: int) -> None:
+    """With what was wrong with the first answer, as far as there is room for that, and within the bound."""
+    flood = "flood " * 1_000
+    backend = Scripted(answer=lambda call: flood, counter=COUNTER)
+    po.run("stuff", texts([20]), po.connect(backend), **SHORT)
+    first = backend.calls[0]
+    size = sum(COUNTER.count(one.content) for one in first.messages)
+    backend = Scripted(answer=lambda call: flood, counter=COUNTER, window=size + 2 * first.max_output_tokens + spare)
+    most = po.plan("stuff", texts([20]), backend, **SHORT).most
+    result = po.run("stuff", texts([20]), po.connect(backend), **SHORT)
+    assert (result.documents[0].status, result.documents[0].error) == ("truncated", None)
+    assert len(backend.calls) == 2
+    assert result.usage.tokens <= most.tokens
