@@ -58,9 +58,9 @@ def test_the_readmes_commands_run(line: str, fake_openai: FakeOpenAI, tmp_path: 
     assert ledger.returncode == 0, ledger.stderr
 
 
-def test_the_readmes_plan_is_what_plan_prints(tmp_path: Path) -> None:
-    """To the token; prices are other people's to change."""
-    (block,) = blocks("console")
+@pytest.mark.parametrize("block", blocks("console"))
+def test_the_readme_shows_what_is_printed(block: str, tmp_path: Path) -> None:
+    """To the token and the character; prices are other people's to change."""
     line, shown = block.split("\n", 1)
     done = run([sys.executable, "-m", *shlex.split(line.removeprefix("$ "))], None, tmp_path)
     assert re.sub(r"\$\S+", "$", done.stdout) == re.sub(r"\$\S+", "$", shown)
