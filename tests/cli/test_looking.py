@@ -298,9 +298,14 @@ def test_a_model_file_is_inspected(command: Command, tmp_path: Path) -> None:
     }  # fmt: skip
     memory = found["memory"]
     assert memory["total"] == memory["weights"] + memory["kv_cache"] + memory["compute"] + memory["rest"]
-    assert {"context": 256, "sequences": 3, "cache": "q8_0", "bytes": memory["must_be_free"], "fits": True} in found[
-        "combinations"
-    ]
+    assert {
+        "context": 256,
+        "sequences": 3,
+        "cache": "q8_0",
+        "bytes": memory["must_be_free"],
+        "fits": True,
+        "possible": True,
+    } in found["combinations"]
     shown = command("inspect", path).out
     assert "it fits" in shown
     assert "\x1b" not in shown
