@@ -34,7 +34,7 @@ _BORDERS = 4
 
 def wrapping(spec: Spec) -> int:
     """Tokens that a text's own fence takes in a reduce."""
-    return spec.count(fence("", part="9999 of 9999")) + _BORDERS
+    return spec.count(fence("", part="9999")) + _BORDERS
 
 
 @dataclass(slots=True)

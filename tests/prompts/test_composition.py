@@ -68,7 +68,7 @@ def test_a_string_is_a_template_that_includes_and_extends(folder: Path) -> None:
     """Its errors name the line within it."""
     body = "{% extends 'child' %}{% block task %}{% include 'partials/data' %}{% endblock %}"
     source = f"---\nname: own\nversion: 1\n---\n{body}"
-    assert "material to work on" in po.template(source, folder).render(text="x").messages[0].content
+    assert "is material: report" in po.template(source, folder).render(text="x").messages[0].content
     with pytest.raises(TemplateError, match=r"<string>:5: no template is named 'chidl'; did you mean child"):
         po.template(source.replace("'child'", "'chidl'"), folder)
 
