@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from promptops.chunking import cores
 from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
@@ -49,10 +48,9 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     chunks = yield from parts(source, read, spec.models["refine"].counter, budget, overlap)
     if isinstance(chunks, DocumentResult):
         return chunks
-    own = [Part(*core, chunk.text) for core, chunk in zip(cores(chunks), chunks, strict=True)]
     refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"))
     outcomes: list[Outcome] = []
-    for part in own:
+    for part in Part.of(chunks):
         outcomes += yield from refined.take(part)
     return refined.result(outcomes, len(chunks))
 
@@ -107,7 +105,7 @@ class _Refined:
             "partial": len(part.text) < len(self.document.text),
             **self.around.inputs(part),
         }
-        whole = self.spec.structured("refine")
+        whole = self.spec.steps["refine"].template.checked
         last = part.end == len(self.document.text)
         return Question("refine", inputs, self.document.source, self.room, self.ratio, whole=whole, final=last)
 

@@ -66,6 +66,7 @@ def test_a_document_that_says_nothing_costs_its_question_and_no_more() -> None:
     assert empty.corpus is not None
     assert (empty.corpus.status, empty.corpus.error) == ("empty", "no document says anything about the question")
     assert {call.tags.step for call in nothing.calls} == {"map"}
+    assert empty.reason is None
 
 
 def test_words_that_a_document_does_not_hold_lead_nowhere() -> None:
