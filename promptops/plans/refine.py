@@ -14,7 +14,7 @@ from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
 from promptops.plans.context import Around
-from promptops.plans.halves import Outcome, Part, halved, outcome, to_be_divided
+from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, to_be_divided
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.reading import each, fitting, opened, parts
@@ -80,9 +80,9 @@ class _Refined:
         halves = halved(part, counter) if to_be_divided(self.spec, whole.result) else []
         if not halves:
             return [self._heard(whole)]
-        found = []
+        found, of_half = [], about_half(self.spec, part, self._question)
         for half in halves:
-            one = yield from outcome(self.spec, half, self._question, (TAKES,))
+            one = yield from outcome(self.spec, half, of_half, (TAKES,))
             found.append(self._heard(one))
         return found
 

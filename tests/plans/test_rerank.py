@@ -113,6 +113,7 @@ def test_each_document_is_answered_from_by_itself_on_request() -> None:
         "Nobody had moved the sheep.",
         "회의는 두 시에 끝났다.",
     ]
+    assert result.documents[2].notes == ("it says nothing about the question",)
     (root,) = result.documents[0].tree
     assert [node.step for node in (root, *root.children)] == ["answer", "map"]
 
