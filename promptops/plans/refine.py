@@ -91,7 +91,7 @@ class _Refined:
         source = self.document.source
         if self.stopped is not None or not self.text:
             return summing.failure(source, outcomes, chunks, self.stopped)
-        data = json.loads(self.text) if self.spec.structured("refine") else None
+        data = json.loads(self.text) if self.spec.readable("refine") else None
         tree = (*self.chain, *summing.joined(None, outcomes))
         notes = summing.answered(outcomes)[-1].notes
         return summing.result(source, outcomes, chunks, text=self.text, data=data, tree=tree, notes=notes)

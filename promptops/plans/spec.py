@@ -193,6 +193,10 @@ class Spec:
         """Whether the answers of ``step`` are JSON."""
         return self.steps[step].template.structured
 
+    def readable(self, step: str) -> bool:
+        """Whether the answers of ``step`` are to be read as JSON; those of a bound say nothing."""
+        return self.structured(step) and not self.cautious
+
     def alike(self, step: str) -> bool:
         """Whether an answer is as long as its text: it is no JSON, and the template sets no length."""
         output = self.steps[step].template.head.output
