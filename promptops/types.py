@@ -172,6 +172,8 @@ class Call:
     """An answer as asked for, for estimates that could not make one up; it is sent nowhere."""
     reworded: tuple[Message, ...] | None = None
     """The messages of the first asking, where this one asks again in other words."""
+    half_of: tuple[Message, ...] | None = None
+    """The messages that asked about the whole, where this asks about a half of it."""
     listener: Listener | None = field(default=None, compare=False, repr=False)
 
 

@@ -105,7 +105,9 @@ def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
 
 
 def _first(failure: ValidationError, lines: dict[Place, int]) -> tuple[int, str]:
-    details: Any = failure.errors(include_url=False)[0]
+    """Unknown keys before all else: a key that is wanted may only be misspelt."""
+    found: list[Any] = sorted(failure.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    details = found[0]
     place: Place = tuple(details["loc"])
     name = ".".join(str(part) for part in place)
     what = _what(details["type"], details["msg"])

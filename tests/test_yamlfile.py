@@ -51,6 +51,7 @@ def test_a_valid_file_becomes_its_model() -> None:
     ("text", "said"),
     [
         ("name: a\nnames: b\n", "file.yaml:2: names: unknown key"),
+        ("nane: a\n", "file.yaml:1: nane: unknown key"),
         ("name: a\nparts:\n  - size: 1\n  - size: big\n", "file.yaml:4: parts.1.size: input should be a valid integer"),
         ("name: a\ntable:\n  x:\n    size: 1\n    sise: 2\n", "file.yaml:5: table.x.sise: unknown key"),
         ("name: a\ntable:\n  x: {}\n", "file.yaml:3: table.x.size: field required"),

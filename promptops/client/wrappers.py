@@ -17,7 +17,7 @@ from promptops.client.size import Beyond
 from promptops.client.verdict import IN_VAIN, stops
 from promptops.errors import CallError, StoreError, UsageError, WindowError
 from promptops.plans.spec import schema_tokens
-from promptops.store import Overhead, Replies, key, question
+from promptops.store import Overhead, Replies, key, questions
 from promptops.tools import about_tools, tools_tokens
 from promptops.types import Backend, Call, Reply
 
@@ -38,7 +38,7 @@ class Stored:
 
     async def complete(self, call: Call) -> Reply:
         """The stored reply, or the backend's."""
-        known, asked = key(call, self._identity), question(call, self._identity)
+        known, asked = key(call, self._identity), questions(call, self._identity)
         if not self._fresh and (stored := self._replies.get(known, asked, call.tags.run)) is not None:
             return stored
         reply = await self._inner(call)

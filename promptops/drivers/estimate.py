@@ -70,7 +70,8 @@ async def estimate(job: Job, database: Database | None = None) -> Estimate:
     expected, most = Phantom(job, database), Phantom(job, database, worst=True)
     await expected.run()
     await most.run()
-    steps = sorted(most.levels, key=lambda place: (place[1], list(job.chain.steps).index(place[0])))
+    places = expected.levels.keys() | most.levels.keys()  # what halves lift a level stands at one in each
+    steps = sorted(places, key=lambda place: (place[1], list(job.chain.steps).index(place[0])))
     return Estimate(
         chain=job.chain.name,
         model=job.backend.name,
@@ -78,7 +79,9 @@ async def estimate(job: Job, database: Database | None = None) -> Estimate:
         unreadable=tuple(expected.unreadable),
         expected=Totals.sum(expected.levels.values()),
         most=Totals.sum(most.levels.values()),
-        levels=tuple(Level(*place, expected.levels.get(place, Totals()), most.levels[place]) for place in steps),
+        levels=tuple(
+            Level(*place, expected.levels.get(place, Totals()), most.levels.get(place, Totals())) for place in steps
+        ),
         stored=expected.stored,
         window=min(model.window for model in job.models().values()),
         at_once=expected.at_once,

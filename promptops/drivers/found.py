@@ -32,8 +32,8 @@ class Found:
             self.stopped.add(result.stopped)
 
     def add_corpus(self, corpus: CorpusResult) -> None:
-        """So is the answer over all of them."""
-        if not self.reason or (corpus.stopped and not self.stopped):
+        """So is the answer over all of them; that there is nothing to answer from is no failure."""
+        if corpus.status != "empty" and (not self.reason or (corpus.stopped and not self.stopped)):
             self.reason = corpus.error
         if corpus.stopped:
             self.stopped.add(corpus.stopped)

@@ -87,7 +87,8 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
     characters than were asked for. Where that is no better, the best one is taken: up to its last sentence and marked
     ``truncated`` where it is cut, as it is where it is only too long. Where all are blank, ``EmptyError`` is raised.
     A whole answer is cut where it takes more than that room, since later steps count on it; but one that is of use
-    only as a whole is never cut: ``MisfitError`` is raised in its place.
+    only as a whole is never cut: ``MisfitError`` is raised in its place. For a cautious spec the longest answer that
+    would have been of use is taken to be there, whatever it says.
     """
     prompt = spec.prompt(question)
     first = spec.call(question, prompt, 0)
@@ -108,7 +109,7 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
         raise EmptyError(
             "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
         )
-    if best.wrong:
+    if best.wrong and (best.stored or not spec.cautious):
         raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {best.wrong}")
     usable = _usable(best.text, best.cut, spec.most(question, first), question, spec)
     about = (spec.named(question), question.level, question.start, question.end)

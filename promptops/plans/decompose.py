@@ -207,7 +207,8 @@ class _Request:
             texts.append(answer.text)
         inputs = {"request": part.request, "texts": texts}
         about = (self._source, self._room, self._ratio, 1)
-        question = Question("answer", inputs, *about, final=final, end=len(self._text))
+        whole = self._spec.steps["answer"].template.checked
+        question = Question("answer", inputs, *about, whole=whole, final=final, end=len(self._text))
         try:
             return (yield from ask(self._spec, question))
         except PromptopsError as failure:

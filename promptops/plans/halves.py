@@ -87,9 +87,16 @@ def answered(spec: Spec, part: Part, question: Callable[[Part], Question]) -> Pl
     halves = halved(part, spec.models["map"].counter)
     if not halves:
         return [whole]
-    asked: list[Generator[Any, Any, Any]] = [outcome(spec, half, question, (TAKES,)) for half in halves]
+    of_half = about_half(spec, part, question)
+    asked: list[Generator[Any, Any, Any]] = [outcome(spec, half, of_half, (TAKES,)) for half in halves]
     outcomes: list[Outcome] = yield asked
     return outcomes
+
+
+def about_half(spec: Spec, part: Part, question: Callable[[Part], Question]) -> Callable[[Part], Question]:
+    """What to ask of a half of ``part``: an answer to it makes the askings about the whole worth keeping."""
+    messages = spec.prompt(question(part)).messages
+    return lambda half: replace(question(half), half_of=messages)
 
 
 def mark(text: str) -> int:

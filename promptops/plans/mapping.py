@@ -98,7 +98,7 @@ def _joined(source: str, outcomes: Sequence[Outcome], chunks: int, spec: Spec) -
     tree, notes = summing.leaves(outcomes), _notes(outcomes)
     if spec.join == "text":
         return summing.result(source, outcomes, chunks, text=_text(outcomes), tree=tree, notes=notes)
-    if not spec.structured("map"):
+    if not spec.readable("map"):
         return summing.result(source, outcomes, chunks, text=_lines(outcomes), tree=tree, notes=notes)
     whole = _united(source, outcomes, spec)
     text = json.dumps(whole.value, ensure_ascii=False)

@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from promptops.chunking import cores
 from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
 from promptops.plans.context import Around
-from promptops.plans.halves import Outcome, Part, halved, outcome, to_be_divided
+from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, to_be_divided
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.reading import each, fitting, opened, parts
@@ -49,10 +48,9 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     chunks = yield from parts(source, read, spec.models["refine"].counter, budget, overlap)
     if isinstance(chunks, DocumentResult):
         return chunks
-    own = [Part(*core, chunk.text) for core, chunk in zip(cores(chunks), chunks, strict=True)]
     refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"))
     outcomes: list[Outcome] = []
-    for part in own:
+    for part in Part.of(chunks):
         outcomes += yield from refined.take(part)
     return refined.result(outcomes, len(chunks))
 
@@ -82,9 +80,9 @@ class _Refined:
         halves = halved(part, counter) if to_be_divided(self.spec, whole.result) else []
         if not halves:
             return [self._heard(whole)]
-        found = []
+        found, of_half = [], about_half(self.spec, part, self._question)
         for half in halves:
-            one = yield from outcome(self.spec, half, self._question, (TAKES,))
+            one = yield from outcome(self.spec, half, of_half, (TAKES,))
             found.append(self._heard(one))
         return found
 
@@ -93,7 +91,7 @@ class _Refined:
         source = self.document.source
         if self.stopped is not None or not self.text:
             return summing.failure(source, outcomes, chunks, self.stopped)
-        data = json.loads(self.text) if self.spec.structured("refine") else None
+        data = json.loads(self.text) if self.spec.readable("refine") else None
         tree = (*self.chain, *summing.joined(None, outcomes))
         notes = summing.answered(outcomes)[-1].notes
         return summing.result(source, outcomes, chunks, text=self.text, data=data, tree=tree, notes=notes)
@@ -107,7 +105,7 @@ class _Refined:
             "partial": len(part.text) < len(self.document.text),
             **self.around.inputs(part),
         }
-        whole = self.spec.structured("refine")
+        whole = self.spec.steps["refine"].template.checked
         last = part.end == len(self.document.text)
         return Question("refine", inputs, self.document.source, self.room, self.ratio, whole=whole, final=last)
 

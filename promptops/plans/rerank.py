@@ -126,9 +126,10 @@ def _summed_up(read: Document, number: int, outcomes: Sequence[Outcome], chunks:
 def _alone(source: Source, number: int, spec: Spec) -> Plan[_Asked]:
     """The answer from one document's passages."""
     asked = yield from _each(source, number, spec)
-    if not asked.passages:
-        return asked
     result = asked.result
+    if not asked.passages:
+        silent = result.status in ("ok", "truncated")
+        return _Asked(replace(result, notes=("it says nothing about the question",))) if silent else asked
     try:
         answer = yield from _answer(asked.passages, source.name, spec)
     except PromptopsError as failure:

@@ -49,7 +49,8 @@ def reviewed(spec: Spec, document: Document, whole: Partial, partials: Sequence[
     text = _material(spec, document, partials, room)
     try:
         found = yield from ask(spec, _question(spec, CHECK, document, whole, room, 1, text=text))
-        problems = tuple(json.loads(found.text)[PROBLEMS])
+        unread = spec.cautious and not found.stored
+        problems = () if unread else tuple(json.loads(found.text)[PROBLEMS])
     except PromptopsError as failure:
         if not spec.cautious or isinstance(failure, STOPPING):
             _raise_where_stopped(failure)

@@ -20,7 +20,7 @@ from promptops.plans.results import Place
 from promptops.plans.settings import Settings
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
-from promptops.types import Call, Counter, Price, Sampling, Tags, Totals, Usage
+from promptops.types import Call, Counter, Message, Price, Sampling, Tags, Totals, Usage
 
 _LONGEST_WORD = 6.0
 """Tokens per word that no language's prose passes; base64 or log lines would."""
@@ -123,6 +123,8 @@ class Question:
     """What the marks in its texts stand for, or that they lead nowhere; ``None`` where the chain does not cite."""
     expected: str | None = None
     """An answer as asked for, where an estimate could not make one up."""
+    half_of: tuple[Message, ...] | None = None
+    """What asked about the whole, where this is about a half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,10 @@ class Spec:
         """Whether the answers of ``step`` are JSON."""
         return self.steps[step].template.structured
 
+    def readable(self, step: str) -> bool:
+        """Whether the answers of ``step`` are to be read as JSON; those of a bound say nothing."""
+        return self.structured(step) and not self.cautious
+
     def alike(self, step: str) -> bool:
         """Whether an answer is as long as its text: it is no JSON, and the template sets no length."""
         output = self.steps[step].template.head.output
@@ -253,6 +259,7 @@ class Spec:
             schema=prompt.schema,
             take=take,
             expected=question.expected,
+            half_of=question.half_of,
             expected_output_tokens=min(self._expected(question), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, self.named(question), prompt.template, question.document, question.level),

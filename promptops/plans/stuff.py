@@ -59,7 +59,7 @@ def _result(source: str, found: Outcome, spec: Spec) -> DocumentResult:
     if not isinstance(found.result, Partial):
         return summing.failure(source, [found], 1, found.result if isinstance(found.result, STOPPING) else None)
     text, citations, _ = cited(found.result, spec)
-    data = json.loads(text) if spec.structured("map") else None
+    data = json.loads(text) if spec.readable("map") else None
     tree = summing.leaves([found])
     return summing.result(
         source, [found], 1, text=text, data=data, citations=citations, tree=tree, notes=found.result.notes

@@ -8,7 +8,7 @@ from promptops.store.layouts import Layouts
 from promptops.store.ledger import GROUPINGS, Grouping, Ledger, Row, attempt, grouping
 from promptops.store.overhead import Around, Overhead
 from promptops.store.packings import Packing, Packings
-from promptops.store.replies import Replies, key, question
+from promptops.store.replies import Replies, key, questions
 from promptops.store.seen import Known, Seen
 
 __all__ = [
@@ -30,5 +30,5 @@ __all__ = [
     "attempt",
     "grouping",
     "key",
-    "question",
+    "questions",
 ]

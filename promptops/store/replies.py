@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -57,17 +58,21 @@ def _part(name: str, value: object) -> bytes:
     return f"\0{name}\0{len(body)}\0".encode() + body
 
 
-def question(call: Call, identity: str) -> bytes:
-    """What all takings of one question have in common: a taking differs in its number, its limit and its wording."""
-    return key(replace(call, messages=call.reworded or call.messages, take=0, max_output_tokens=0), identity)
+def questions(call: Call, identity: str) -> tuple[bytes, ...]:
+    """The question that ``call`` asks, and the one about the whole where it asks about a half.
+
+    It is what all takings have in common: a taking differs in its number, its limit and its wording.
+    """
+    asked = (call.reworded or call.messages, *([call.half_of] if call.half_of else []))
+    return tuple(key(replace(call, messages=one, take=0, max_output_tokens=0), identity) for one in asked)
 
 
 class Replies:
     """Replies by key.
 
     A cut or blank reply is kept as *provisional*: a killed run finds it again and pays nothing twice, and ``settle``
-    forgets it when its run has ended, so that it is never anyone's answer for good. One whose ``question`` has been
-    answered in another taking stays: it leads to that answer, and the way there is not paid for again.
+    forgets it when its run has ended, so that it is never anyone's answer for good. One whose question has been
+    answered in another taking, or for a half, stays: it leads to that answer, and the way there is not paid for again.
 
     One that is older than the database's ``max_age`` is not given; a newer one takes its place.
     """
@@ -78,21 +83,21 @@ class Replies:
         """Keys by question, for each run under way."""
         self._lock = threading.Lock()
 
-    def get(self, key: bytes, question: bytes | None = None, run: str = "") -> Reply | None:
+    def get(self, key: bytes, asked: Sequence[bytes] = (), run: str = "") -> Reply | None:
         """The stored reply, marked ``stored``, or ``None``."""
         values = (key, self._database.oldest)
         rows = self._database.query("SELECT body, final FROM replies WHERE key = ? AND created >= ?", values)
         if not rows:
             return None
-        self._note(key, question, run, final=rows[0][1])
+        self._note(key, asked or (key,), run, final=rows[0][1])
         return _read(rows[0][0])
 
-    def put(self, key: bytes, reply: Reply, question: bytes | None = None, run: str = "") -> None:
+    def put(self, key: bytes, reply: Reply, asked: Sequence[bytes] = (), run: str = "") -> None:
         """Keep ``reply``."""
         final = reply.finish == "stop" and bool(reply.text.strip() or reply.tool_calls)
         body = json.dumps(_written(reply), ensure_ascii=False, default=str)
         self._database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, body, time.time(), final))
-        self._note(key, question, run, final=final)
+        self._note(key, asked or (key,), run, final=final)
 
     def settle(self, run: str = "", *, ended: bool = True) -> None:
         """Forget the provisional replies that ``run`` put or got here and that led to no answer; call when it is over.
@@ -106,13 +111,14 @@ class Replies:
         for key in set().union(*mine.values()) - others if ended else ():
             self._database.execute("DELETE FROM replies WHERE key = ? AND NOT final", (key,))
 
-    def _note(self, key: bytes, question: bytes | None, run: str, *, final: bool) -> None:
+    def _note(self, key: bytes, asked: Sequence[bytes], run: str, *, final: bool) -> None:
         with self._lock:
             if not final:
-                self._provisional.setdefault(run, {}).setdefault(question or key, set()).add(key)
+                self._provisional.setdefault(run, {}).setdefault(asked[0], set()).add(key)
                 return
             for known in self._provisional.values():
-                known.pop(question or key, None)
+                for question in asked:
+                    known.pop(question, None)
 
 
 def _written(reply: Reply) -> dict[str, object]:

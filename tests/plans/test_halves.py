@@ -21,7 +21,7 @@ from promptops.errors import BudgetError, PromptopsError, RefusedError, Rejected
 from promptops.plans.halves import Part, halved
 from promptops.store import Database
 from promptops.tokens import counter
-from promptops.types import Call, Source
+from promptops.types import Call, Reply, Source
 
 COUNTER = counter(tokenizer="o200k_base")
 TEXT = "".join(f"On day {day} the river rose and 양을 옮긴 사람은 없었다. " for day in range(120))
@@ -41,6 +41,21 @@ def filtering(error: Callable[[], Exception]) -> Scripted:
 def lost(document: po.Result) -> list[tuple[int, int]]:
     """The lengths of the spans, and their texts' place, that have no answer."""
     return [(span.start, span.end) for span in document.documents[0].coverage if span.status in ("failed", "refused")]
+
+
+@pytest.mark.parametrize("chain", ["summarize", "refine"])
+def test_run_again_what_halves_have_answered_costs_nothing(chain: str, tmp_path: Path) -> None:
+    """The askings about the whole led to their answers; where one half has none, that half alone is asked about."""
+
+    def answer(call: Call) -> Reply:
+        return Reply("" if FORBIDDEN in call.messages[-1].content and (broken or call.take < 2) else "a part.")
+
+    for broken in (False, True):
+        backend, source = Scripted(answer=answer, counter=COUNTER), Source("a", text=f"{broken} {TEXT}")
+        with po.connect(backend, store=str(tmp_path / f"{broken}.db")) as client:
+            first = po.run(chain, [source], client)
+            assert (first.status, len(first.documents[0].coverage)) == ("incomplete" if broken else "ok", 2)
+            assert po.run(chain, [source], client).usage.calls == int(broken)
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,14 @@ def test_stuff_asks_about_the_whole_document_once() -> None:
     assert unreadable.error == document.error
 
 
+@pytest.mark.parametrize("chain", ["stuff", "refine"])
+def test_an_answer_that_is_too_long_says_so(chain: str) -> None:
+    """Asked for once more, then taken, with a note of its length."""
+    backend = Scripted(answer=lambda _: "word " * 50, counter=COUNTER)
+    document = po.run(chain, texts([1]), po.connect(backend), words=40).documents[0]
+    assert (document.status, document.notes) == ("ok", ("50 of 40 words",))
+
+
 def test_an_outline_is_joined_for_each_document_and_for_no_folder() -> None:
     """No call is spent on an overview, and the setting for it is unknown."""
     backend = Scripted(answer=lambda call: "- 강\n  - the river", counter=COUNTER)

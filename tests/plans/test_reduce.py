@@ -420,6 +420,26 @@ def test_an_answer_that_is_no_json_is_asked_for_again_with_what_was_wrong(tmp_pa
     assert "cannot be used: it is no JSON" in (document.error or "")
 
 
+@pytest.mark.parametrize("answer", ['{"actor": "the miller"}', '{"actor": "%s"}' % ("miller " * 75), "no json", "{"])
+def test_a_chain_of_json_ends_within_the_estimates_bound(answer: str, tmp_path: Path) -> None:
+    """Which has its reduces too, though no answer cut at its limit would be of use to them."""
+    backend = Scripted(answer=lambda call: answer, counter=COUNTER, window=4_000)
+    planned = job(structured(tmp_path), texts([20]), backend, {"chunk_tokens": 400, "words": 60})
+    most = asyncio.run(estimate(planned)).most
+    used = asyncio.run(run(planned, Client(backend))).usage
+    assert used.calls <= most.calls
+    assert used.tokens <= most.tokens
+
+
+def test_a_bound_of_json_answers_has_every_step(tmp_path: Path) -> None:
+    """At the least as many calls of each as are expected."""
+    backend = Scripted(answer=lambda call: "", counter=COUNTER, window=4_000)
+    planned = job(structured(tmp_path), texts([20]), backend, {"chunk_tokens": 400, "words": 60})
+    levels = asyncio.run(estimate(planned)).levels
+    assert {level.step for level in levels} == {"map", "reduce"}
+    assert all(level.most.calls >= level.expected.calls > 0 for level in levels if level.level < 2)
+
+
 def test_an_estimate_of_json_answers_finds_every_document_readable(tmp_path: Path) -> None:
     """Its phantom replies fit the schema and have the asked length, so that the expected calls are the run's."""
     backend = Scripted(answer=lambda call: '{"actor": "the miller"}', counter=COUNTER, window=4_000)

@@ -66,6 +66,7 @@ def test_a_document_that_says_nothing_costs_its_question_and_no_more() -> None:
     assert empty.corpus is not None
     assert (empty.corpus.status, empty.corpus.error) == ("empty", "no document says anything about the question")
     assert {call.tags.step for call in nothing.calls} == {"map"}
+    assert empty.reason is None
 
 
 def test_words_that_a_document_does_not_hold_lead_nowhere() -> None:
@@ -112,6 +113,7 @@ def test_each_document_is_answered_from_by_itself_on_request() -> None:
         "Nobody had moved the sheep.",
         "회의는 두 시에 끝났다.",
     ]
+    assert result.documents[2].notes == ("it says nothing about the question",)
     (root,) = result.documents[0].tree
     assert [node.step for node in (root, *root.children)] == ["answer", "map"]
 

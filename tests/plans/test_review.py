@@ -76,6 +76,14 @@ def test_where_the_review_goes_wrong_the_answer_stays(others: dict[str, Any], no
     assert document.notes[-1].startswith(note)
 
 
+def test_a_plan_has_a_row_for_every_step() -> None:
+    """Though the bound, which halves every part, has the check and the revision a level higher."""
+    plan = po.plan("checked", [Source("a", text=TEXT * 20)], answering([]))
+    assert {level.step for level in plan.levels if level.expected.calls} == {"map", "check", "revise"}
+    for whole, part in (("expected", plan.expected), ("most", plan.most)):
+        assert sum(getattr(level, whole).calls for level in plan.levels) == part.calls
+
+
 def test_a_cap_in_the_review_stops_the_document() -> None:
     """As everywhere: the same command goes on."""
     backend = answering([PROBLEM], check=BudgetError("the cap is reached"))

@@ -16,7 +16,7 @@ import promptops as po
 from promptops.backends.scripted import Scripted
 from promptops.client import Client
 from promptops.errors import UsageError
-from promptops.store import Database, Replies, key, question
+from promptops.store import Database, Replies, key, questions
 from promptops.types import Call, Message, Reply, Sampling, Tags, Tool, ToolCall, Usage
 
 CALL = Call((Message("system", "be brief"), Message("user", "안녕")), 100)
@@ -37,7 +37,7 @@ def test_what_cannot_change_the_reply_is_no_part_of_the_key(what: Tags | dict[st
     """Neither a name, a path nor a version makes anyone pay again; nor does an estimate, or who listens."""
     other = replace(CALL, tags=what) if isinstance(what, Tags) else replace(CALL, **what)
     assert key(other, "m") == key(CALL, "m")
-    assert question(other, "m") == question(CALL, "m")
+    assert questions(other, "m") == questions(CALL, "m")
 
 
 def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
@@ -134,10 +134,10 @@ def test_a_cut_or_blank_reply_lasts_until_the_run_has_ended() -> None:
 def test_a_cut_reply_stays_where_its_question_was_answered_in_another_taking() -> None:
     """Asked again, the way to the answer costs nothing."""
     replies = Replies(Database())
-    asked = question(CALL, "m")
+    asked = questions(CALL, "m")
     replies.put(b"first", Reply("half a", finish="length"), asked)
     replies.put(b"second", Reply("whole."), asked)
-    replies.put(b"other", Reply("half b", finish="length"), question(replace(CALL, messages=()), "m"))
+    replies.put(b"other", Reply("half b", finish="length"), questions(replace(CALL, messages=()), "m"))
     replies.settle()
     assert replies.get(b"first")
     assert replies.get(b"second")
@@ -182,8 +182,8 @@ def test_a_run_that_was_stopped_leaves_its_replies_to_the_one_that_goes_on() -> 
 
 def test_takings_of_one_question_differ_in_number_and_limit_alone() -> None:
     """Everything else makes it another question."""
-    assert question(replace(CALL, take=1, max_output_tokens=200), "m") == question(CALL, "m")
-    assert question(replace(CALL, sampling=Sampling(seed=1)), "m") != question(CALL, "m")
+    assert questions(replace(CALL, take=1, max_output_tokens=200), "m") == questions(CALL, "m")
+    assert questions(replace(CALL, sampling=Sampling(seed=1)), "m") != questions(CALL, "m")
 
 
 def older(database: Database, seconds: float) -> None:
