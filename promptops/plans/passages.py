@@ -68,7 +68,7 @@ def passages(outcomes: Iterable[Outcome], document: Document, number: int, spec:
             continue
         text, tokens = outcome.result.text, outcome.result.tokens
         for rank, line in enumerate(text.split() if spec.cautious else text.splitlines()):
-            words, place = _placed(line, outcome, document.source)
+            words, place = (line, None) if spec.cautious else _placed(line, outcome, document.source)
             if words and (spec.cautious or (place or words) not in seen):
                 seen.add(place or words)
                 yield Passage(words, number, document.title, rank, tokens, ratio, place)
@@ -109,7 +109,7 @@ def best(given: Sequence[Passage], budget: int, spec: Spec) -> Chosen:
     largest = max(given, key=lambda passage: passage.reply)
     budget = max(budget, largest.reply + _MARK + around + spec.count(largest.title))
     left, chosen, documents = budget, [], set()
-    for index in _ranked(given, spec.settings.question):
+    for index in range(len(given)) if spec.cautious else _ranked(given, spec.settings.question):
         passage = given[index]
         size = spec.count(passage.text) + _MARK
         if passage.document not in documents:

@@ -46,7 +46,7 @@ def bare(answer: str, citation: Citation) -> str:
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(120, 400), st.integers(2, 5))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_sentence_leads_to_the_text_it_was_taken_from(sizes: list[int], chunk: int, fan_in: int) -> None:
     """Through the map, any number of reduces, and the folder's own tree."""
     given_ = documents(sizes)
@@ -172,7 +172,7 @@ ways = st.lists(
     chunk=st.integers(16, 800),
     words=st.integers(5, 60),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_citing_ends_within_the_estimates_bound(
     ways: list[tuple[str, int]], sizes: list[int], window: int, chunk: int, words: int
 ) -> None:
