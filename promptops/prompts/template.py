@@ -166,7 +166,9 @@ class Template:
         collected = self._collected(values)
         output = self.head.output
         lengths = [
-            Length(values[limit] if isinstance(limit, str) else limit, unit) for unit, limit in output.limits.items()
+            Length(number, unit)
+            for unit, limit in output.limits.items()
+            if (number := values[limit] if isinstance(limit, str) else limit)
         ]
         return Prompt(
             template=self.label,
