@@ -195,7 +195,9 @@ class Template:
                 raise TemplateError(f"{place}: {self.head.name} has no input {name!r}; its inputs are: {known}")
             if not front_matter.fits(value, kind := self.inputs[name].type):
                 place, given_type = f"{self.path}:{self.line('inputs', name)}", type(value).__name__
-                raise TemplateError(f"{place}: input {name!r} of {self.head.name} must be of type {kind}, not {given_type}")
+                raise TemplateError(
+                    f"{place}: input {name!r} of {self.head.name} must be of type {kind}, not {given_type}"
+                )
         missing = [name for name, spec in self.inputs.items() if spec.required and name not in given]
         if missing:
             place = f"{self.path}:{self.line('inputs', missing[0])}"
