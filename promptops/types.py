@@ -312,6 +312,10 @@ class Backend(Protocol):
     ``name`` is the model spec; ``identity`` is what tells its replies from another model's in the store;
     ``window`` is in tokens (``None``: unknown); ``price`` is ``None`` where unknown; ``overhead`` is the tokens it adds
     per message and once per prompt, and ``reasoning`` those it may spend unseen before an answer.
+
+    It may also have ``logprobs`` and ``loras``, each ``True`` where it can do what ``Sampling`` asks for by that name
+    (without it such a call raises ``UsageError`` and is not sent), and ``close()``, which the client calls when it
+    is closed itself, for what ``aclose`` cannot let go of, such as a process.
     """
 
     name: str

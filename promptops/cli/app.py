@@ -273,7 +273,10 @@ def templates_show(name: Annotated[str, typer.Argument(metavar="NAME")], folders
 @templates.command("render")
 def templates_render(
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    values: Annotated[list[str] | None, typer.Option("-v", "--value", metavar="KEY=VALUE", help="An input.")] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("-v", "--value", metavar="KEY=VALUE", help="An input; KEY=@FILE.jsonl gives examples."),
+    ] = None,
     models: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", metavar="NAME", help="Count and price for it; more than one may be."),

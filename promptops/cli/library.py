@@ -12,6 +12,7 @@ from promptops.cli import printing, rendering
 from promptops.cli.printing import note
 from promptops.errors import TemplateError, UsageError
 from promptops.prompts import Library
+from promptops.prompts.examples import Examples
 from promptops.prompts.files import SUFFIX, read
 from promptops.prompts.files import folders as mine
 from promptops.prompts.lint import lint as check
@@ -98,6 +99,9 @@ def _value(template: Template, pair: str) -> tuple[str, Any]:
     name, equals, text = pair.partition("=")
     if not equals:
         raise UsageError(f"-v {pair!r}: write it as key=value, or key=@file")
+    spec = template.inputs.get(name)
+    if spec is not None and spec.type == "list" and text.startswith("@") and text.endswith(".jsonl"):
+        return name, Examples.load(text[1:]).pick()
     if text == "@-":
         text = sys.stdin.read()
     elif text.startswith("@"):
@@ -105,7 +109,6 @@ def _value(template: Template, pair: str) -> tuple[str, Any]:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as failure:
             raise UsageError(f"-v {pair}: {failure}") from None
-    spec = template.inputs.get(name)
     return name, text if spec is None else _typed(text, spec.type, name)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from promptops.errors import NotFoundError, UsageError
+from promptops.prompts.length import UNITS
 
 
 def _listed(given: object) -> object:
@@ -25,6 +26,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     words: Annotated[int, Field(ge=1, le=100_000)] = 120
+    characters: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    sentences: Annotated[int, Field(ge=1, le=10_000)] | None = None
     chunk_tokens: Annotated[int, Field(ge=16)] = 4_000
     overlap_tokens: Annotated[int, Field(ge=0)] = 0
     reduce_tokens: Annotated[int, Field(ge=64)] = 16_000
@@ -38,6 +41,12 @@ class Settings(BaseModel):
     most: Annotated[int, Field(ge=1, le=1_000)] | None = None
 
     @model_validator(mode="after")
+    def _one_length(self) -> Settings:
+        if self.characters and self.sentences:
+            raise ValueError("only one of words, sentences and characters can hold; take the others out")
+        return self
+
+    @model_validator(mode="after")
     def _overlap_leaves_room(self) -> Settings:
         if self.overlap_tokens > self.chunk_tokens // 2:
             raise ValueError(f"overlap_tokens must be at most half of chunk_tokens, {self.chunk_tokens // 2}")
@@ -46,6 +55,7 @@ class Settings(BaseModel):
     def updated(self, given: Mapping[str, Any], known: Collection[str] = ()) -> Settings:
         """These settings with ``given`` ones in their place, of the ``known``, by default of all.
 
+        A length in one unit takes the place of one in another.
         Raises ``UsageError`` naming the one that is wrong.
         """
         known = known or type(self).model_fields
@@ -54,8 +64,12 @@ class Settings(BaseModel):
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise NotFoundError(f"no setting is named {name!r}{hint} (settings: {', '.join(known)})")
+        lengths = [unit for unit in UNITS if given.get(unit) is not None]
+        if len(lengths) > 1:
+            raise UsageError(f"only one of {' and '.join(lengths)} can hold; take the other out")
+        others = dict.fromkeys(("characters", "sentences")) if lengths else {}
         try:
-            return type(self).model_validate({**self.model_dump(), **given})
+            return type(self).model_validate({**self.model_dump(), **others, **given})
         except ValidationError as failure:
             detail = failure.errors(include_url=False)[0]
             place = ".".join(map(str, detail["loc"]))

@@ -18,6 +18,7 @@ from promptops.citing import widened
 from promptops.errors import WindowError
 from promptops.plans.results import Place
 from promptops.plans.settings import Settings
+from promptops.prompts.length import Length
 from promptops.prompts.template import Prompt, Template
 from promptops.text import count_words
 from promptops.types import Call, Counter, Message, Price, Sampling, Tags, Totals, Usage
@@ -161,8 +162,17 @@ class Spec:
         return {**given, "words": self.words(step)}
 
     def words(self, step: str) -> int:
-        """The most words that an answer to ``step`` should have."""
-        return self.steps[step].words or self.settings.words
+        """The most words that an answer to ``step`` should have; about as many where another unit is asked for."""
+        return self._length(step).words
+
+    def _length(self, step: str) -> Length:
+        """The most that an answer to ``step`` should have: characters or sentences where its template takes those."""
+        own = self.steps[step]
+        for unit, limit in own.template.head.output.limits.items():
+            number = own.inputs.get(unit, getattr(self.settings, unit))
+            if unit != "words" and limit == unit and number:
+                return Length(number, unit)
+        return Length(own.words or self.settings.words, "words")
 
     def chunk_tokens(self, step: str) -> int:
         """The tokens that a part cut for ``step`` may have."""
@@ -232,8 +242,12 @@ class Spec:
         """Tokens per word of ``text``, in steps so coarse that a small edit leaves its calls as they were."""
         sample = text[:_SAMPLE]
         measured = self.count(sample) / max(count_words(sample), 1)
-        least = _OTHER_LANGUAGE if self.settings.language else 1.0
-        return min(max(ceil(measured / _RATIO_STEP) * _RATIO_STEP, least), _LONGEST_WORD)
+        return min(max(ceil(measured / _RATIO_STEP) * _RATIO_STEP, self._least_ratio), _LONGEST_WORD)
+
+    @property
+    def _least_ratio(self) -> float:
+        """Tokens per word below which no answer is."""
+        return _OTHER_LANGUAGE if self.settings.language else 1.0
 
     @property
     def _marks(self) -> float:
@@ -260,7 +274,7 @@ class Spec:
             take=take,
             expected=question.expected,
             half_of=question.half_of,
-            expected_output_tokens=min(self._expected(question), limit),
+            expected_output_tokens=min(self._expected(question, prompt), limit),
             pack=None if take or prompt.schema else self.steps[question.step].pack,
             tags=Tags(self.run, self.chain, self.named(question), prompt.template, question.document, question.level),
         )
@@ -269,11 +283,16 @@ class Spec:
         """What the chain calls the step of ``question``."""
         return self.steps[question.step].name
 
-    def _expected(self, question: Question) -> int:
+    def _expected(self, question: Question, prompt: Prompt) -> int:
         """The tokens of an answer as asked for."""
+        counter = self.models[question.step].counter
         if question.expected is not None:
-            return self.models[question.step].counter.count(question.expected)
-        return question.like or ceil(self.words(question.step) * question.ratio * self._marks)
+            return counter.count(question.expected)
+        if question.like:
+            return question.like
+        if prompt.length is not None and prompt.length.unit != "words":
+            return ceil(prompt.length.asked(counter, prompt.messages[-1].content, self._least_ratio) * self._marks)
+        return ceil(self.words(question.step) * question.ratio * self._marks)
 
     def _limit(self, question: Question, prompt: Prompt, take: int) -> int:
         """What the settings ask for, or the template where it sets a length of its own in another unit."""
@@ -281,7 +300,8 @@ class Spec:
             return (2 * question.like + _LEAST_HEADROOM) * min(take + 1, TAKES)
         limit = self.limit(question.step, question.room, question.ratio, take)
         if prompt.length is not None and prompt.length.unit != "words":
-            asked = prompt.length.tokens(self.models[question.step].counter, prompt.messages[-1].content)
+            counter, like = self.models[question.step].counter, prompt.messages[-1].content
+            asked = ceil(prompt.length.tokens(counter, like, self._least_ratio) * self._marks)
             limit = min(asked, max(question.room // 8, 1)) * min(take + 1, TAKES)
         most = (prompt.max_tokens, self.steps[question.step].max_output_tokens)
         return min((limit, *(tokens for tokens in most if tokens is not None)))
@@ -306,9 +326,10 @@ class Spec:
             room = self.room(step)
             if room < need:
                 raise WindowError(
-                    f"{self.steps[step].template.path}: the instructions and a reply of {self.words(step)} words do "
+                    f"{self.steps[step].template.path}: the instructions and a reply of {self._length(step)} do "
                     f"not fit the model's window of {self.models[step].window:,} tokens; it lacks {need - room:,}: "
-                    "use a model with a larger window, or fewer words (--set words=N)"
+                    f"use a model with a larger window, or fewer {self._length(step).unit} "
+                    f"(--set {self._length(step).unit}=N)"
                 )
 
 

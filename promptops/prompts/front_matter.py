@@ -69,6 +69,8 @@ _Number = Annotated[int, Field(gt=0)]
 class Output(_Strict):
     """What the answer may be: its form, and its length as a number or the name of the input that holds it.
 
+    Inputs may hold a length in several units, 0 where none is asked for: characters go before sentences, and these
+    before words.
     ``within`` names the tags between which the answer proper stands, after reasoning that stays out of it and may take
     up to ``reasoning_tokens``. ``one_of`` names the list input that the answer is an entry of.
     """
@@ -85,9 +87,9 @@ class Output(_Strict):
 
     @property
     def limits(self) -> dict[Unit, int | str]:
-        """The length asked for by its unit; at most one."""
+        """The length asked for by its unit, first what goes first."""
         given: dict[Unit, int | str | None] = {
-            "words": self.max_words, "sentences": self.max_sentences, "characters": self.max_characters,
+            "characters": self.max_characters, "sentences": self.max_sentences, "words": self.max_words,
         }  # fmt: skip
         return {unit: limit for unit, limit in given.items() if limit is not None}
 
@@ -106,8 +108,8 @@ class Output(_Strict):
 
     @model_validator(mode="after")
     def _one_length(self) -> Output:
-        if len(self.limits) > 1:
-            raise ValueError("only one of max_words, max_sentences and max_characters can hold")
+        if len(self.limits) > 1 and any(isinstance(limit, int) for limit in self.limits.values()):
+            raise ValueError("only one of max_words, max_sentences and max_characters can hold; name inputs for more")
         return self
 
     @model_validator(mode="after")

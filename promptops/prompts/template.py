@@ -112,10 +112,11 @@ class Prompt:
 class Template:
     """One template file, checked and compiled."""
 
-    def __init__(self, head: front_matter.Head, path: Path, compiled: Compiled) -> None:
+    def __init__(self, head: front_matter.Head, path: Path, compiled: Compiled, text: str) -> None:
         self.head = head
         self.path = path
         self._compiled = compiled
+        self._text = text
 
     @classmethod
     def load(cls, path: Path, source: str, library: Library) -> Template:
@@ -126,16 +127,17 @@ class Template:
         from jinja2 import TemplateSyntaxError
 
         head = front_matter.parse(source, str(path))
-        body = front_matter.split(source)[1]
+        text, body = front_matter.split(source)
         try:
             compiled = library.environment.from_string(body)
         except TemplateSyntaxError as failure:
             raise TemplateError(f"{failure.filename or path}:{failure.lineno}: {failure.message}") from None
         if parent := library.parent(body, path):
             head = _inheriting(head, parent.head)
+        template = cls(head, path, compiled, text)
         if complaint := head.wrong_output():
-            raise TemplateError(f"{path}:{line_of(front_matter.split(source)[0], 'output') + 1}: {complaint}")
-        return cls(head, path, compiled)
+            raise TemplateError(f"{path}:{template.line('output')}: {complaint}")
+        return template
 
     @property
     def label(self) -> str:
@@ -157,6 +159,10 @@ class Template:
         """Whether an answer can be wrong by its form: JSON, or one of given choices."""
         return self.structured or self.head.output.one_of is not None
 
+    def line(self, *place: str) -> int:
+        """The line of the file on which its front matter says this, such as ``inputs``, ``text``; or the next above."""
+        return line_of(self._text, *place) + 1
+
     def render(self, /, **inputs: object) -> Prompt:
         """The prompt for these inputs.
 
@@ -166,7 +172,9 @@ class Template:
         collected = self._collected(values)
         output = self.head.output
         lengths = [
-            Length(values[limit] if isinstance(limit, str) else limit, unit) for unit, limit in output.limits.items()
+            Length(number, unit)
+            for unit, limit in output.limits.items()
+            if (number := values[limit] if isinstance(limit, str) else limit)
         ]
         return Prompt(
             template=self.label,
@@ -183,15 +191,17 @@ class Template:
         for name, value in given.items():
             if name not in self.inputs:
                 known = ", ".join(self.inputs) or "none"
-                raise TemplateError(f"{self.path}: {self.head.name} has no input {name!r}; its inputs are: {known}")
-            if not front_matter.fits(value, self.inputs[name].type):
+                place = f"{self.path}:{self.line('inputs')}"
+                raise TemplateError(f"{place}: {self.head.name} has no input {name!r}; its inputs are: {known}")
+            if not front_matter.fits(value, kind := self.inputs[name].type):
+                place, given_type = f"{self.path}:{self.line('inputs', name)}", type(value).__name__
                 raise TemplateError(
-                    f"{self.path}: input {name!r} of {self.head.name} must be of type {self.inputs[name].type}, "
-                    f"not {type(value).__name__}"
+                    f"{place}: input {name!r} of {self.head.name} must be of type {kind}, not {given_type}"
                 )
         missing = [name for name, spec in self.inputs.items() if spec.required and name not in given]
         if missing:
-            raise TemplateError(f"{self.path}: {self.head.name} needs the input {missing[0]!r}")
+            place = f"{self.path}:{self.line('inputs', missing[0])}"
+            raise TemplateError(f"{place}: {self.head.name} needs the input {missing[0]!r}")
         return {name: spec.default for name, spec in self.inputs.items()} | dict(given)
 
     def _collected(self, values: Mapping[str, object]) -> Collected:

@@ -42,7 +42,9 @@ class FakeOpenAI:
     ``models`` and ``keys`` are those it accepts (``None``: any). ``latency`` is in seconds, ``headers`` go with every
     reply, and ``log`` is a file that gets a JSON line per request. With ``caching`` it has a prompt cache, and bills
     what it reads from there as cached. ``limiter`` is the rate limit that requests are held to. ``batches`` is its
-    Batch API, whose requests meet the same faults and are recorded like any other.
+    Batch API, whose requests meet the same faults and are recorded like any other. Where a request asks for
+    ``logprobs`` each token of the answer comes with one, of a model that is sure of it; there are no adapters
+    (``loras``). Leaving the context closes it; ``start()`` and ``stop()`` do without one.
     """
 
     def __init__(

@@ -206,6 +206,18 @@ def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytes
     assert '<document part="2">\ntwo\n</document>' in listed
 
 
+def test_examples_come_from_a_file_of_json_lines(command: Command, tmp_path: Path) -> None:
+    """Each is a section of the prompt; a bad line is named."""
+    path = tmp_path / "examples.jsonl"
+    path.write_text('{"input": "차가 좋다", "output": "good"}\n{"input": "stale bread", "output": "bad"}\n', "utf-8")
+    words = ("templates", "render", "classify/one", "-v", "text=x", "-v", "labels=good\nbad", "-v", f"examples=@{path}")
+    said = command(*words)
+    assert "<example_input>\n차가 좋다\n</example_input>" in said.out
+    assert "examples" in command(*words, "-m", "gpt-5-mini").err
+    path.write_text('{"input": "x"}\n', "utf-8")
+    assert 'examples.jsonl:1: an example is an object with "input" and "output"' in command(*words).err
+
+
 def test_templates_are_linted(command: Command, tmp_path: Path) -> None:
     """The library by default; files of yours with what they include beside them; findings are exit status 1."""
     said = command("templates", "lint")

@@ -47,8 +47,9 @@ USED = "{{ text | fence }}{{ texts | length }}{{ n }}"
         (USED + "{{ text[:100] }}", ["unfenced-document:9"]),
         (USED + "{{ texts | join(' ') }}", ["unfenced-document:9"]),
         (USED + "\n{% for t in texts %}\n{{ t }}{% endfor %}", ["unfenced-document:11"]),
-        ("{{ text | fence }}", ["unused-input:1", "unused-input:1"]),
+        ("{{ text | fence }}", ["unused-input:6", "unused-input:7"]),
         (USED + "\n\n{{ m }}\n{{ m }}", ["undeclared-input:11"]),
+        (USED + "\n{% include 'own' %}", ["circle:10"]),
         (USED + "{% include n %}", ["injection:9"]),
         (USED + "\n{{ ''.__class__.__mro__ }}", ["injection:10", "injection:10"]),
         (USED + "\nSay it in one line.\nBe brief.\n- say it in ONE line!", ["duplicate:12"]),
@@ -148,7 +149,7 @@ def test_a_limit_that_cuts_the_asked_length_is_found(tmp_path: Path) -> None:
     (finding,) = found_in(
         tmp_path, HEAD.format(more="output: {max_words: 200, max_tokens: 150}\n") + "{{ text | fence }}"
     )
-    assert finding.code == "unreachable-length"
+    assert (finding.code, finding.line) == ("unreachable-length", 4)
     assert "200 words take 260 tokens or more, and max_tokens is 150" in finding.text
 
 

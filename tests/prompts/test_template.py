@@ -172,11 +172,12 @@ def test_a_document_is_never_read_as_a_template(template: Writing, text: str) ->
     ],
 )
 def test_inputs_are_checked(template: Writing, inputs: dict[str, Any], said: str) -> None:
-    """A missing, unknown or wrongly typed input names itself and the file."""
+    """A missing, unknown or wrongly typed input names itself, the file and the line."""
     own = template("{{ text }}", "inputs:\n  text: string\n  n: {type: integer, default: 1}\n")
     message = fails(own, **inputs)
     assert said in message
-    assert "own.j2" in message
+    line = {"text": 5, "n": 6}.get(said.split("'")[1], 4)
+    assert f"own.j2:{line}: " in message
 
 
 def test_an_error_in_an_include_is_placed_in_the_include(template: Writing, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 ``undeclared-input``   a variable that no input declares
 ``unused-input``       an input that nothing uses
 ``unfenced-document``  document text that stands bare among the instructions
+``circle``             an include that leads back to its own file
 ``injection``          an include named by an input, or names that only an escape from the sandbox would use
 ``volatile-early``     text that stays the same from call to call after the first that does not: no cache can hold it
 ``short-prefix``       a hint: a beginning too short for the provider's cache, and whether filling it up would pay

@@ -38,6 +38,8 @@ class Body:
         self.unfenced: list[Place] = []
         self.suspicious: list[Place] = []
         """Includes that an input names, and names with two underscores."""
+        self.circles: list[Place] = []
+        """Includes that lead back to the file that they stand in."""
         self.varying: Place | None = None
         """The first variable that differs from call to call."""
         self.fixed: list[Place] = []
@@ -45,6 +47,7 @@ class Body:
         self._library = library
         self._template = template
         self._seen: set[str] = set()
+        self._open: list[Path] = []
         self._own = str(template.path)
         self._changing = {name for name, spec in template.inputs.items() if spec.changes}
         self._walk(template.path)
@@ -60,8 +63,10 @@ class Body:
                 if found.name in names - set(self._template.inputs):
                     self.undeclared[found.name] = min(found.lineno, self.undeclared.get(found.name, found.lineno))
         self._fences(tree, str(path))
+        self._open.append(path)
         for node in _in_order(tree):
             self._look_at(node, path)
+        self._open.pop()
 
     def _look_at(self, node: nodes.Node, path: Path) -> None:
         if isinstance(node, nodes.Output):
@@ -76,9 +81,11 @@ class Body:
     def _module(self, name: nodes.Expr, path: Path, line: int) -> None:
         if not isinstance(name, nodes.Const):
             self.suspicious += [Place(found.name, str(path), line) for found in _names(name)]
+        elif (included := self._included(name.value, path, line)) in self._open:
+            self.circles.append(Place(name.value, str(path), line))
         elif name.value not in self._seen:
             self._seen.add(name.value)
-            self._walk(self._included(name.value, path, line))
+            self._walk(included)
 
     def _tree(self, path: Path) -> nodes.Template:
         try:

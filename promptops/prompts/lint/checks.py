@@ -39,10 +39,14 @@ def _inputs(template: Template, body: Body) -> Iterator[Finding]:
         yield Finding("undeclared-input", path, line, f"{name!r} is used but not declared; add it under inputs")
     for name in template.inputs:
         if name not in body.used:
-            yield Finding("unused-input", path, 1, f"input {name!r} is never used; remove it or use it")
+            line = template.line("inputs", name)
+            yield Finding("unused-input", path, line, f"input {name!r} is never used; remove it or use it")
     for place in body.unfenced:
         mend = f"{place.text!r} is document text: write {{{{ {place.text} | fence }}}}"
         yield Finding("unfenced-document", place.path, place.line, mend)
+    for place in body.circles:
+        why = f"{place.text!r} leads back to this file, and the templates include each other in a circle; take it out"
+        yield Finding("circle", place.path, place.line, why)
     for place in body.suspicious:
         why = "nothing but an escape from the sandbox needs that" if place.text.startswith(".") else _NAMED
         yield Finding("injection", place.path, place.line, f"{place.text}: {why}")

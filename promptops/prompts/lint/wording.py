@@ -62,4 +62,4 @@ def _unreachable(template: Template) -> Iterator[Finding]:
         least = int((number or 0) * _LEAST_TOKENS[unit])
         if output.max_tokens is not None and output.max_tokens < least:
             text = f"{number} {unit} take {least} tokens or more, and max_tokens is {output.max_tokens}; raise it"
-            yield Finding("unreachable-length", str(template.path), 1, text)
+            yield Finding("unreachable-length", str(template.path), template.line("output"), text)
