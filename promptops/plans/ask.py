@@ -181,10 +181,19 @@ def _whole_sentences(text: str) -> str:
 
 
 def _shortened(text: str, limit: int, spec: Spec) -> str:
+    """As much of its beginning as has at most ``limit`` tokens, marks at their widest."""
+    room, shorter = limit, _beginning(text, limit, spec)
+    while (size := spec.count(shorter)) > limit:
+        room = min(room - 1, room * limit // size)
+        shorter = _beginning(text, room, spec)
+    return shorter
+
+
+def _beginning(text: str, limit: int, spec: Spec) -> str:
     """The first ``limit`` tokens at most by every model's counter, ended where the chunker finds a good end."""
     for counter in {model.counter.name: model.counter for model in spec.models.values()}.values():
         try:
-            text = split(text, limit, counter)[0].text.strip()
+            text = split(text, limit, counter)[0].text.strip() if text else ""
         except UsageError:
             text = truncate(text, limit, counter=counter)
     return text

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import promptops as po
@@ -172,6 +172,8 @@ ways = st.lists(
     chunk=st.integers(16, 800),
     words=st.integers(5, 60),
 )
+@example(ways=[("[1] rose. ", 629)], sizes=[17], window=5_088, chunk=39, words=17)
+@example(ways=[("[1] rose. ", 629)], sizes=[17], window=5_088, chunk=30, words=9)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_citing_ends_within_the_estimates_bound(
     ways: list[tuple[str, int]], sizes: list[int], window: int, chunk: int, words: int

@@ -93,7 +93,7 @@ hostile = st.sampled_from(
     chunk=st.integers(16, 800),
     most=st.integers(1, 5),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_run_ends_within_the_estimates_bound(
     chain: str, said: list[Any], sizes: list[int], window: int, asked: dict[str, int], chunk: int, most: int
 ) -> None:
@@ -101,6 +101,8 @@ def test_a_run_ends_within_the_estimates_bound(
     told = iter(range(10**9))
     backend = Scripted(answer=lambda call: said[next(told) % len(said)], counter=COUNTER, window=window)
     sources = texts(sizes)
+    if "sentences" in asked:  # of so many words that a small window holds no sixty
+        asked = {"sentences": asked["sentences"] // 5}
     if chain in {"decompose", "outline"}:  # in words alone
         asked = {"words": next(iter(asked.values()))}
     asked = {**asked, "most": most} if chain == "decompose" else {**asked, "chunk_tokens": chunk}
