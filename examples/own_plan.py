@@ -17,9 +17,10 @@ from promptops.plans.ask import ask
 from promptops.plans.kind import Kind
 from promptops.plans.map_reduce import Answered
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.reading import each, opened
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Spec
 
 FOLDER = Path(__file__).parent / "documents"
 

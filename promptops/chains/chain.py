@@ -15,9 +15,10 @@ from promptops.plans import compare, decompose, map_reduce, mapping, refine, rer
 from promptops.plans.entries import ADDED
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
+from promptops.plans.question import INPUTS, Context, Model, Step
 from promptops.plans.results import CorpusResult
 from promptops.plans.settings import Settings
-from promptops.plans.spec import INPUTS, Context, Model, Spec, Step
+from promptops.plans.spec import Spec
 from promptops.prompts import Library
 from promptops.prompts.files import is_file
 from promptops.prompts.front_matter import fits

@@ -9,8 +9,8 @@ from typing import Any
 from promptops.chains import Chain
 from promptops.errors import UsageError, WindowError
 from promptops.plans.plan import Plan
+from promptops.plans.question import Model
 from promptops.plans.results import CorpusResult
-from promptops.plans.spec import Model
 from promptops.types import Backend, Call, Source
 
 

@@ -20,8 +20,9 @@ from promptops.errors import (
 from promptops.plans.again import longest, noted
 from promptops.plans.citations import Places, kept
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.results import Node
-from promptops.plans.spec import TAKES, Question, Spec
+from promptops.plans.spec import TAKES, Spec
 from promptops.prompts.length import Length
 from promptops.prompts.template import Prompt
 from promptops.text import sentences

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from promptops.chunking import cores
 from promptops.chunking.headings import heading_paths
 from promptops.plans.halves import Part
-from promptops.plans.spec import SURROUNDING, Context, Spec
+from promptops.plans.question import SURROUNDING, Context
+from promptops.plans.spec import Spec
 from promptops.text import sentences
 from promptops.tokens import truncate
 from promptops.types import Chunk, Counter, Document

@@ -19,9 +19,10 @@ from promptops.plans.filling import filler
 from promptops.plans.kind import Kind
 from promptops.plans.pieces import COMPLAINTS, CUT, EMPTY, Listed, Piece, complaint, listed, mended, order, pieces
 from promptops.plans.plan import Plan, Start, Started
+from promptops.plans.question import Question
 from promptops.plans.reading import each, excess, opened
 from promptops.plans.results import CorpusResult, DocumentResult, Node, Span
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Spec
 from promptops.plans.tree import Tree, wrapping
 from promptops.types import Document, Source, SpanStatus
 

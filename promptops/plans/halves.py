@@ -25,8 +25,9 @@ from promptops.errors import (
 )
 from promptops.plans.ask import Partial, ask
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.results import Node, Span
-from promptops.plans.spec import TAKES, Question, Spec
+from promptops.plans.spec import TAKES, Spec
 from promptops.types import Chunk, Counter
 
 _DIVIDED = (RefusedError, RejectedError, WindowError, EmptyError, MisfitError)

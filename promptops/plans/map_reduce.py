@@ -14,10 +14,11 @@ from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, answered, mark
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question, Step
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult
 from promptops.plans.review import PROBLEMS, Reviewed, reviewed
-from promptops.plans.spec import Question, Spec, Step
+from promptops.plans.spec import Spec
 from promptops.plans.tree import Tree, wrapping
 from promptops.types import Chunk, Document, DocumentStatus, Source
 

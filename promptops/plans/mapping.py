@@ -19,9 +19,10 @@ from promptops.plans.entries import United, united, verified
 from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.reading import each, fitting, in_order, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Spec
 from promptops.types import Document, Source
 
 _PER_CHUNK = 6

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from promptops.errors import DocumentError, UsageError
 from promptops.plans.halves import says_something
 from promptops.plans.plan import Plan, Read, Report, Split, Start
+from promptops.plans.question import Question
 from promptops.plans.results import DocumentResult, Span
-from promptops.plans.spec import TAKES, Question, Spec, schema_tokens
+from promptops.plans.spec import TAKES, Spec, schema_tokens
 from promptops.types import Chunk, Counter, Document, Source
 
 T = TypeVar("T")

@@ -17,9 +17,10 @@ from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, to_be_divided
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.reading import each, fitting, opened, parts
 from promptops.plans.results import CorpusResult, DocumentResult, Node
-from promptops.plans.spec import TAKES, Question, Spec
+from promptops.plans.spec import TAKES, Spec
 from promptops.types import Document, Source
 
 _BORDERS = 8

@@ -20,9 +20,10 @@ from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
 from promptops.plans.passages import Passage, as_data, best, passages
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult, Node
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Spec
 from promptops.types import Document, Source
 
 

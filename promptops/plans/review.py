@@ -16,8 +16,9 @@ from promptops.errors import PromptopsError
 from promptops.plans.ask import STOPPING, Partial, ask
 from promptops.plans.filling import filler
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.results import Node
-from promptops.plans.spec import Question, Spec
+from promptops.plans.spec import Spec
 from promptops.tokens import truncate
 from promptops.types import Document, SpanStatus
 

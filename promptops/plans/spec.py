@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal
 
 from promptops.citing import widened
 from promptops.errors import WindowError
-from promptops.plans.results import Place
+from promptops.plans.question import FENCES, INPUTS, SURROUNDING, Model, Question, Step
 from promptops.plans.settings import Settings
 from promptops.prompts.length import Length
-from promptops.prompts.template import Prompt, Template
+from promptops.prompts.template import Prompt
 from promptops.text import count_words
-from promptops.types import Call, Counter, Message, Price, Sampling, Tags, Totals, Usage
+from promptops.types import Call, Counter, Tags, Totals, Usage
 
 _LONGEST_WORD = 6.0
 """Tokens per word that no language's prose passes; base64 or log lines would."""
@@ -42,90 +42,6 @@ Halves of a part that could not be answered are asked about once, with the room 
 """
 _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
-
-
-Context = Literal["headings", "neighbours"]
-
-INPUTS: dict[Context, tuple[str, ...]] = {"headings": ("section",), "neighbours": ("before", "after")}
-"""The inputs of a template by which a part is told what stands around it."""
-
-SURROUNDING = 64
-"""Tokens that each of these may have."""
-_FENCES = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One kind of call in a chain: its template, and how the model samples."""
-
-    name: str
-    template: Template
-    sampling: Sampling = field(default_factory=Sampling)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    """Inputs that the chain file gives to the template."""
-    pack: int | None = None
-    """How many questions may share a prompt: a number, 0 for as many as go well, ``None`` for each by itself."""
-    model: str | None = None
-    """The model spec of its own that the chain file gives it."""
-    words: int | None = None
-    """The words of its answers, where not those of the settings."""
-    max_output_tokens: int | None = None
-    """Tokens that an answer may have at most, whatever its words come to."""
-    chunk_tokens: int | None = None
-    overlap_tokens: int | None = None
-    """Where not those of the settings."""
-    context: tuple[Context, ...] = ()
-    """What a part is given of what stands around it."""
-    fan_in: int | None = None
-    """The most texts that it joins at once."""
-
-    def prompt(self, inputs: Mapping[str, Any]) -> Prompt:
-        """The template rendered with those of ``inputs``, and of the step's own, that it declares."""
-        known = {**inputs, **self.inputs}
-        return self.template.render(**{name: known[name] for name in self.template.inputs if name in known})
-
-    def instructions(self, inputs: Mapping[str, Any]) -> Prompt:
-        """The prompt about nothing: the template with blanks for what is not in ``inputs``."""
-        blank = {name: declared.blank for name, declared in self.template.inputs.items()}
-        return self.prompt({**blank, "format": "markdown", "partial": True, **inputs})
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What a plan may know of the model that will read its prompts. Sizes in tokens."""
-
-    counter: Counter
-    window: int
-    overhead: int = 0
-    reasoning: int = 0
-    price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask: a step, its inputs, and the measures of the text it is about (``room`` in tokens)."""
-
-    step: str
-    inputs: Mapping[str, Any]
-    document: str
-    room: int
-    ratio: float
-    level: int = 0
-    like: int | None = None
-    """Tokens of the text where the answer is about as long as it."""
-    whole: bool = False
-    """Whether a part of the answer is of no use."""
-    final: bool = False
-    """Whether people will read the answer as it is, so that it should have the length that was asked for."""
-    start: int = 0
-    end: int = 0
-    """The characters of the document that it is about; of the folder, the numbers of the documents."""
-    places: Mapping[int, Place | None] | None = None
-    """What the marks in its texts stand for, or that they lead nowhere; ``None`` where the chain does not cite."""
-    expected: str | None = None
-    """An answer as asked for, where an estimate could not make one up."""
-    half_of: tuple[Message, ...] | None = None
-    """What asked about the whole, where this is about a half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +137,7 @@ class Spec:
         prompt = self.steps[step].instructions({"title": title, **self.inputs(step), **beside})
         model = self.models[step]
         aside = model.reasoning + prompt.output.reasoning_tokens
-        aside += (SURROUNDING + _FENCES) * sum(len(INPUTS[kind]) for kind in self.steps[step].context)
+        aside += (SURROUNDING + FENCES) * sum(len(INPUTS[kind]) for kind in self.steps[step].context)
         return model.window - aside - _BORDER - self.size(step, prompt)
 
     def least_room(self, title: str = "", *steps: str) -> int:

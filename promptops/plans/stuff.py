@@ -13,9 +13,10 @@ from promptops.plans.halves import Outcome, Part, outcome
 from promptops.plans.kind import Kind
 from promptops.plans.map_reduce import cited
 from promptops.plans.plan import Plan
+from promptops.plans.question import Question
 from promptops.plans.reading import each, excess, fitting, opened
 from promptops.plans.results import CorpusResult, DocumentResult
-from promptops.plans.spec import TAKES, Question, Spec
+from promptops.plans.spec import TAKES, Spec
 from promptops.types import Document, Source
 
 

@@ -26,7 +26,8 @@ from promptops.errors import PromptopsError
 from promptops.plans.ask import Partial, ask
 from promptops.plans.citations import of_group
 from promptops.plans.plan import Plan, Start, Started
-from promptops.plans.spec import Question, Spec
+from promptops.plans.question import Question
+from promptops.plans.spec import Spec
 from promptops.prompts.fence import fence
 
 _BORDERS = 4
