@@ -18,9 +18,10 @@ from promptops.plans.kind import Kind
 from promptops.plans.map_reduce import Answered
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
-from promptops.plans.reading import each, opened
+from promptops.plans.reading import each
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Spec
+from promptops.types import Document
 
 FOLDER = Path(__file__).parent / "documents"
 
@@ -28,15 +29,12 @@ FOLDER = Path(__file__).parent / "documents"
 def folder(sources: Iterable[po.Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every document by itself."""
     spec.check(least=0)
-    yield from each(sources, spec, lambda source: document(source, spec))
+    yield from each(sources, spec, over)
     return None
 
 
-def document(source: po.Source, spec: Spec) -> Plan[DocumentResult]:
+def over(source: po.Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     """What was decided and what it costs, under a headline; what goes wrong with a part is in its own result."""
-    read = yield from opened(source)  # once, for both
-    if isinstance(read, DocumentResult):
-        return read
     views = [spec.within(map=step, reduce="reduce") for step in ("decided", "costs")]
     found: list[Answered] = yield [map_reduce.over(source, read, view) for view in views]
     decided, costs = (one.result for one in found)

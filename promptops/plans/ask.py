@@ -148,7 +148,7 @@ def _judged(spec: Spec, question: Question, prompt: Prompt, reply: Reply, most: 
     if not text:
         return _Answer()
     long = cut or spec.count(text) > most
-    held = bool(spec.run) or reply.stored
+    held = not spec.made_up or reply.stored
     if question.whole:
         wrong = "it was cut" if long else prompt.wrong(text) if held else None
         return _Answer(text, cut, long, wrong, problem="" if long or not wrong else wrong, stored=reply.stored)

@@ -20,7 +20,7 @@ from promptops.plans.kind import Kind
 from promptops.plans.pieces import COMPLAINTS, CUT, EMPTY, Listed, Piece, complaint, listed, mended, order, pieces
 from promptops.plans.plan import Plan, Start, Started
 from promptops.plans.question import Question
-from promptops.plans.reading import each, excess, opened
+from promptops.plans.reading import each, excess
 from promptops.plans.results import CorpusResult, DocumentResult, Node, Span
 from promptops.plans.spec import Spec
 from promptops.plans.tree import Tree, wrapping
@@ -37,18 +37,12 @@ _Answer = Partial | PromptopsError
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every request by itself."""
-    yield from each(sources, spec, lambda source: document(source, spec))
+    yield from each(sources, spec, over)
     return None
 
 
-def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
-    """The answer to one request; whatever goes wrong with it is in the result."""
-    read = yield from opened(source)
-    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
-
-
 def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
-    """The same of a request that has been read, for a plan around this one."""
+    """The answer to one request; whatever goes wrong with it is in the result. A plan of yours may be around this."""
     asked = _Request(spec, source.name, read.text)
     if lacking := asked.lacking():
         window = min(model.window for model in spec.models.values())

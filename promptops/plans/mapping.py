@@ -20,7 +20,7 @@ from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
-from promptops.plans.reading import each, fitting, in_order, opened, parts
+from promptops.plans.reading import each, fitting, parts
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import Spec
 from promptops.types import Document, Source
@@ -32,12 +32,10 @@ _PER_CHUNK = 6
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every document by itself; where they answer with lists in JSON, those of all united."""
     spec.check(0)
-    if spec.join == "text" or not spec.structured("map") or not spec.settings.corpus:
-        yield from each(sources, spec, lambda source: document(source, spec))
-        return None
-    corpus = _Corpus(spec)
-    yield from in_order(sources, spec, lambda source: document(source, spec), lambda done: done, corpus.take)
-    return corpus.result()
+    united = spec.join == "list" and spec.structured("map") and spec.settings.corpus
+    corpus = _Corpus(spec) if united else None
+    yield from each(sources, spec, over, corpus.take if corpus else None)
+    return corpus.result() if corpus else None
 
 
 class _Corpus:
@@ -66,14 +64,8 @@ class _Corpus:
         return CorpusResult("truncated", text, self._documents, data=data, error=error)
 
 
-def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
-    """One document's answer; whatever goes wrong with it is in the result."""
-    read = yield from opened(source)
-    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
-
-
 def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
-    """The same of a document that has been read, for a plan around this one."""
+    """One document's answer; whatever goes wrong with it is in the result. A plan of yours may be around this one."""
     title, room = fitting(read, spec, 0)
     budget = (room - 64) // _PER_CHUNK if spec.alike("map") else room - room // 4
     counter = spec.models["map"].counter

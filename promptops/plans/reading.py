@@ -47,9 +47,23 @@ def in_order(
         yield from oldest()
 
 
-def each(sources: Iterable[Source], spec: Spec, document: Callable[[Source], Plan[DocumentResult]]) -> Plan[None]:
-    """Every ``document`` by itself."""
-    yield from in_order(sources, spec, document, lambda done: done)
+Over = Callable[[Source, Document, Spec], Plan[DocumentResult]]
+"""A plan over a document that has been read, as stock plans have it under the name ``over``."""
+
+
+def each(
+    sources: Iterable[Source], spec: Spec, over: Over, take: Callable[[DocumentResult], Plan[None]] | None = None
+) -> Plan[None]:
+    """Every document read, and ``over`` it, by itself; whatever goes wrong with one is in its result.
+
+    ``take`` is as for ``in_order``.
+    """
+    yield from in_order(sources, spec, lambda source: _read_over(source, spec, over), lambda done: done, take)
+
+
+def _read_over(source: Source, spec: Spec, over: Over) -> Plan[DocumentResult]:
+    read = yield from opened(source)
+    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
 
 
 def opened(source: Source) -> Plan[Document | DocumentResult]:

@@ -18,7 +18,7 @@ from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, t
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
-from promptops.plans.reading import each, fitting, opened, parts
+from promptops.plans.reading import each, fitting, parts
 from promptops.plans.results import CorpusResult, DocumentResult, Node
 from promptops.plans.spec import TAKES, Spec
 from promptops.types import Document, Source
@@ -31,18 +31,12 @@ _DEEPEST = 100
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every document by itself."""
     spec.check(_least(spec))
-    yield from each(sources, spec, lambda source: document(source, spec))
+    yield from each(sources, spec, over)
     return None
 
 
-def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
-    """One document's answer; whatever goes wrong with it is in the result."""
-    read = yield from opened(source)
-    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
-
-
 def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
-    """The same of a document that has been read, for a plan around this one."""
+    """One document's answer; whatever goes wrong with it is in the result. A plan of yours may be around this one."""
     title, room = fitting(read, spec, _least(spec))
     budget = min(spec.chunk_tokens("refine"), room - room // 2 - _around(spec))
     overlap = min(spec.overlap_tokens("refine"), budget // 2)

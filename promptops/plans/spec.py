@@ -100,6 +100,11 @@ class Spec:
         return self.settings.overlap_tokens if own is None else own
 
     @property
+    def made_up(self) -> bool:
+        """Whether the replies are those of an estimate, which is no run."""
+        return not self.run
+
+    @property
     def cites(self) -> bool:
         """Whether answers have marks that name what they rest on."""
         return self.settings.cite

@@ -14,7 +14,7 @@ from promptops.plans.kind import Kind
 from promptops.plans.map_reduce import cited
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
-from promptops.plans.reading import each, excess, fitting, opened
+from promptops.plans.reading import each, excess, fitting
 from promptops.plans.results import CorpusResult, DocumentResult
 from promptops.plans.spec import TAKES, Spec
 from promptops.types import Document, Source
@@ -23,18 +23,12 @@ from promptops.types import Document, Source
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
     """Every document by itself."""
     spec.check(0)
-    yield from each(sources, spec, lambda source: document(source, spec))
+    yield from each(sources, spec, over)
     return None
 
 
-def document(source: Source, spec: Spec) -> Plan[DocumentResult]:
-    """One document's answer; whatever goes wrong with it is in the result."""
-    read = yield from opened(source)
-    return read if isinstance(read, DocumentResult) else (yield from over(source, read, spec))
-
-
 def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
-    """The same of a document that has been read, for a plan around this one."""
+    """One document's answer; whatever goes wrong with it is in the result. A plan of yours may be around this one."""
     title, room = fitting(read, spec, 0)
     ratio = spec.ratio(read.text)
 
