@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from promptops import chains, documents
+from promptops.amounts import age, usd
 from promptops.backends.batch import Batched, batch_price
 from promptops.backends.spec import Options, backend, checked, with_batches
-from promptops.backends.verdicts import duration
+from promptops.blocking import blocking
 from promptops.budget import Budget
 from promptops.chains import Chain
 from promptops.client import Client
@@ -38,7 +37,6 @@ _SAID_OF_A_MODEL = {"tokenizer", "window", "base_url", "reasoning_tokens", "esti
 GATHERED = 2_500
 """Places for a batch to fill, four documents under way for each: so many whole documents are held at once."""
 
-T = TypeVar("T")
 Paths = str | PathLike[str] | Source | Iterable[str | PathLike[str] | Source]
 
 
@@ -80,7 +78,7 @@ def connect(
     options = Options(tokenizer, window, base_url, timeout, reasoning_tokens, estimate_tokens)
     chosen = _chosen(model, options)
     asked = with_batches(chosen) if batch else None
-    cap = dollars(max_usd)
+    cap = usd(max_usd)
     if cap is not None and (chosen.price if asked is None else batch_price(asked)) is None:
         what = "price" if asked is None else "batch price"
         raise PriceError(
@@ -153,9 +151,9 @@ def plan(
     """
     planned = _job(chain, paths, model, options)
     if store is None or not Path(store).exists():
-        return _blocking(estimating.estimate(planned))
+        return blocking(estimating.estimate(planned))
     with closing(Database(store, max_age=age(max_age))) as database:
-        return _blocking(estimating.estimate(planned, database))
+        return blocking(estimating.estimate(planned, database))
 
 
 def diff(
@@ -172,7 +170,7 @@ def diff(
     ``max_age`` and ``options`` are those of ``plan``. Raises what ``run`` raises before it sends.
     """
     with closing(Database(store, max_age=age(max_age))) as database:
-        return _blocking(comparing.difference(_job(chain, paths, model, options), database))
+        return blocking(comparing.difference(_job(chain, paths, model, options), database))
 
 
 def _job(chain: str | Chain, paths: Paths, model: str | Backend, options: dict[str, Any]) -> Job:
@@ -223,7 +221,7 @@ def run(
 ) -> Result:
     """``arun`` for scripts and notebooks: works with and without a running event loop."""
     given = {"models": models, "templates": templates, "min_coverage": min_coverage, **settings}
-    return _blocking(arun(chain, paths, client, **given))
+    return blocking(arun(chain, paths, client, **given))
 
 
 def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:
@@ -231,7 +229,7 @@ def embed(texts: Iterable[str], client: Client | str) -> list[list[float]]:
 
     Raises what ``Client.embed`` raises.
     """
-    return _blocking(_embedded(texts if isinstance(texts, str) else list(texts), client))
+    return blocking(_embedded(texts if isinstance(texts, str) else list(texts), client))
 
 
 async def _embedded(texts: Sequence[str], client: Client | str) -> list[list[float]]:
@@ -267,70 +265,3 @@ def sources(paths: Paths) -> list[Source]:
     if len(named) == len(given):
         return documents.find(named)
     return [source for part in given for source in ([part] if isinstance(part, Source) else documents.find([part]))]
-
-
-def dollars(value: float | str | Decimal | None) -> Decimal | None:
-    """US dollars as they were given; raises ``UsageError`` for what is no amount of money."""
-    if value is None:
-        return None
-    try:
-        cap = Decimal(str(value))
-    except ArithmeticError:
-        cap = Decimal("nan")
-    if not cap.is_finite():
-        raise UsageError(f"--max-usd must be a number of US dollars, not {value!r}")
-    return cap
-
-
-def age(value: float | str | timedelta | datetime | None) -> float | datetime | None:
-    """An age in seconds, from ``7d``, ``12h``, ``1h30m``, a number of seconds or a ``timedelta``; or a moment.
-
-    A moment is a ``datetime`` or written as ISO 8601 (``2026-03-01T09:00``), by the clock on the wall where it names no
-    time zone. Raises ``UsageError`` for what is neither, for no length of time, and for a moment to come.
-    """
-    if value is None:
-        return None
-    found = value.total_seconds() if isinstance(value, timedelta) else duration(str(value).strip())
-    if found is not None and found > 0:
-        return found
-    moment = _moment(value) if found is None else None
-    if moment is None or moment > datetime.now(UTC):
-        what = "be a length of time such as 7d, 12h or 90 (seconds), or a moment that is past such as 2026-03-01T09:00"
-        raise UsageError(f"--max-age must {what}, not {str(value)!r}")
-    return moment
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-        return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; in a thread of its own where this one already has an event loop, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    return _in_thread(coroutine)
-
-
-def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run in another thread; interrupting this one ends it there too, since it may be spending money."""
-    going: list[asyncio.Task[T]] = []
-
-    async def work() -> T:
-        going.append(asyncio.get_running_loop().create_task(coroutine))
-        return await going[0]
-
-    with ThreadPoolExecutor(1, "promptops") as threads:
-        outcome = threads.submit(lambda: asyncio.run(work()))
-        try:
-            return outcome.result()
-        except KeyboardInterrupt:
-            for task in going:
-                with suppress(RuntimeError):  # it has ended meanwhile
-                    task.get_loop().call_soon_threadsafe(task.cancel)
-            raise

@@ -23,7 +23,7 @@ ROOMS = [
     ["store", "budget", "ceilings", "admission"],
     ["backends"],
     ["client"],
-    ["drivers"],
+    ["drivers", "amounts", "blocking"],
     ["api"],
     ["report"],
     ["integrations"],

@@ -154,7 +154,7 @@ def plan(
     as_json: options.Json = False,
 ) -> None:
     """What a run would send: calls, tokens and money, per level. Offline; needs no key."""
-    from promptops.api import dollars
+    from promptops.amounts import usd
     from promptops.budget import Budget
     from promptops.cli import planning
 
@@ -176,7 +176,7 @@ def plan(
     )
     known = options.known(connection)
     known |= {"models": options.step_models(step_model), "templates": templates_in}
-    cap = Budget(dollars(max_usd), max_tokens)
+    cap = Budget(usd(max_usd), max_tokens)
     asked = options.settings(setting)
     raise typer.Exit(planning.plan(chain, paths, model, known, asked, cap, as_json=as_json))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from promptops import api
+from promptops.amounts import usd
 from promptops.prices import dollars
 from promptops.tokens import counter
 from promptops.types import Counter, Message
@@ -66,7 +67,7 @@ def assert_plan(
         _over(estimate, f"{expected.calls:,} calls", f"{max_calls:,}")
     if max_tokens is not None and expected.tokens > max_tokens:
         _over(estimate, f"{expected.tokens:,} tokens", f"{max_tokens:,}")
-    cap = api.dollars(max_usd)
+    cap = usd(max_usd)
     if cap is not None and (expected.usd is None or expected.usd > cap):
         _over(estimate, dollars(expected.usd), dollars(cap))
     return estimate
