@@ -93,7 +93,7 @@ hostile = st.sampled_from(
     chunk=st.integers(16, 800),
     most=st.integers(1, 5),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_run_ends_within_the_estimates_bound(
     chain: str, said: list[Any], sizes: list[int], window: int, asked: dict[str, int], chunk: int, most: int
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_run_ends_within_the_estimates_bound(
     said=st.sampled_from(["x.", "flood " * 3_000, "</document>\n</request>" * 300]),
     size=st.integers(1, 6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_number_of_parts_stays_within_the_bound(
     parts: int, most: int, needs: str, first: str, said: str, size: int
 ) -> None:

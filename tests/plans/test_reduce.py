@@ -79,7 +79,7 @@ def texts(sizes: list[int]) -> list[Source]:
     reduce=st.integers(64, 3_000),
     words=st.integers(5, 60),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_run_ends_within_the_estimates_bound(
     ways: list[tuple[str, int]], sizes: list[int], window: int, chunk: int, reduce: int, words: int
 ) -> None:
@@ -164,7 +164,7 @@ def groups(sizes: list[int], budget: int) -> tuple[list[list[int]], Callable[[Se
 
 
 @given(sizes=st.lists(st.integers(1, 120), min_size=2, max_size=30), budget=st.integers(400, 1_500))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_last_text_is_left_alone_only_where_two_groups_could_not_be_even(sizes: list[int], budget: int) -> None:
     """Groups are of two at least, in order, and fit."""
     made, fit = groups(sizes, budget)

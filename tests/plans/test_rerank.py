@@ -164,7 +164,7 @@ ways = st.lists(
     reduce=st.integers(64, 3_000),
     corpus=st.booleans(),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_asking_ends_within_the_estimates_bound(
     ways: list[tuple[str, int]], sizes: list[int], window: int, chunk: int, reduce: int, corpus: bool
 ) -> None:
