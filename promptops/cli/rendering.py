@@ -43,8 +43,7 @@ def render(template: Template, values: dict[str, Any], models: Sequence[str], st
     """Print the rendered messages; their tokens by section, the stable beginning, and the price by model."""
     prompt = template.render(**values)
     by = counter(models[0], tokenizer=None) if models else counter(tokenizer="o200k_base")
-    steady = {name: value for name, value in values.items() if not template.inputs[name].changes}
-    begins = by.count(stable_prefix(template, **steady))
+    begins = by.count(stable_prefix(template, **_steady(template, values)))
     costs = [_cost(model, prompt, store) for model in models]
     if as_json:
         printing.json(_jsonable(prompt, by, begins, costs))
@@ -113,6 +112,15 @@ def _added(whole: PromptSize | None) -> str:
         return ""
     known = f"learned from {plural(whole.replies, 'reply')}" if whole.replies else "assumed until a reply shows it"
     return f", {'exact' if whole.exact else 'estimated'}; {whole.around:,} more around the messages, {known}"
+
+
+def _steady(template: Template, values: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that calls like this one have in common: given ones that do not change, and all that are not given."""
+    return {
+        name: values.get(name, spec.default)
+        for name, spec in template.inputs.items()
+        if (name not in values and not spec.required) or spec.type == "boolean" or not spec.changes
+    }
 
 
 def _jsonable(prompt: Prompt, by: Counter, begins: int, costs: Sequence[Cost]) -> dict[str, Any]:

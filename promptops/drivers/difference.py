@@ -54,8 +54,9 @@ def text_digest(document: Document) -> bytes:
 def _print(job: Job, name: str) -> str:
     """A digest of a step's instructions, with what they include, and of how the model samples."""
     step = job.chain.steps[name]
-    prompt = step.instructions(_SETTINGS)
-    parts = (*prompt.messages, prompt.max_tokens, prompt.schema, asdict(step.sampling))
+    prompts = step.instructions(_SETTINGS)
+    asked = [(prompt.messages, prompt.max_tokens, prompt.schema) for prompt in prompts]
+    parts = (asked, asdict(step.sampling))
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

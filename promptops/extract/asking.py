@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from promptops.prompts.fence import apart
 from promptops.types import Message
 
 _OPEN = re.compile(
@@ -67,6 +68,12 @@ class _Fence:
     text: str
     attributes: dict[str, str]
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts in it, where it says that there are several."""
+        parts = self.attributes.get("parts", "")
+        return apart(self.text, int(parts)) if parts.isdecimal() else [self.text]
+
 
 def read_prompt(messages: Sequence[Message]) -> Asked:
     """The fenced documents of the last user message, or all of it where none is fenced, and the wishes around them.
@@ -86,7 +93,7 @@ def read_prompt(messages: Sequence[Message]) -> Asked:
     wishes = _QUESTION.sub("", _FOCUS.sub("", around))
     lengths = {unit: _length(pattern, wishes) for unit, pattern in _LENGTHS.items()}
     return Asked(
-        tuple(fence.text for fence in documents) or ((messages[last].content if messages else ""),),
+        tuple(text for fence in documents for text in fence.texts) or ((messages[last].content if messages else ""),),
         title=titles[0].strip() if titles else "",
         format=next((fence.attributes["format"] for fence in documents if "format" in fence.attributes), ""),
         focus=focus[1].strip() if focus else "",

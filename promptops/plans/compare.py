@@ -58,7 +58,11 @@ def _named(answered: Answered, spec: Spec) -> Answered:
 KIND = Kind(
     "compare",
     folder,
-    {"map": ("text", "title", "format", "partial"), "reduce": ("texts", "title"), "corpus": ("texts",)},
+    {
+        "map": ("text", "title", "format", "partial"),
+        "reduce": ("texts", "title", "partial"),
+        "corpus": ("texts", "partial"),
+    },
     ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language"),
     joining=("reduce", "corpus"),
 )

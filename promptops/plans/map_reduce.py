@@ -232,10 +232,10 @@ KIND = Kind(
     folder,
     {
         "map": ("text", "title", "format", "partial"),
-        "reduce": ("texts", "title"),
+        "reduce": ("texts", "title", "partial"),
         "check": ("answer", "text"),
         "revise": ("answer", "problems"),
-        "corpus": ("texts",),
+        "corpus": ("texts", "partial"),
     },
     ("words", "chunk_tokens", "overlap_tokens", "reduce_tokens", "focus", "language", "corpus"),
     joining=("reduce", "corpus"),

@@ -51,10 +51,14 @@ class Step:
         known = {**inputs, **self.inputs}
         return self.template.render(**{name: known[name] for name in self.template.inputs if name in known})
 
-    def instructions(self, inputs: Mapping[str, Any]) -> Prompt:
-        """The prompt about nothing: the template with blanks for what is not in ``inputs``."""
+    def instructions(self, inputs: Mapping[str, Any]) -> tuple[Prompt, ...]:
+        """The prompts about nothing: the template with blanks for what is not in ``inputs``.
+
+        Two where the template asks for a part of the answer in other words than for the whole of it.
+        """
         blank = {name: declared.blank for name, declared in self.template.inputs.items()}
-        return self.prompt({**blank, "format": "markdown", "partial": True, **inputs})
+        either = (True, False) if "partial" in self.template.inputs else (False,)
+        return tuple(self.prompt({**blank, "format": "markdown", "partial": partial, **inputs}) for partial in either)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ TAKES = 2
 
 Halves of a part that could not be answered are asked about once, with the room of the last asking, as take ``TAKES``.
 """
+_TEXT, _TEXTS = "It is so.", (10, 20)
+"""A text, and two numbers of them, by which it is measured what stands around each."""
 _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
 
@@ -139,11 +141,21 @@ class Spec:
 
     def room(self, step: str, title: str = "", **beside: Any) -> int:
         """Tokens that the window leaves for text and reply beside the instructions of ``step`` and the inputs given."""
-        prompt = self.steps[step].instructions({"title": title, **self.inputs(step), **beside})
-        model = self.models[step]
+        given = {"title": title, **self.inputs(step), **beside}
+        prompts = self.steps[step].instructions(given)
+        prompt, model = prompts[0], self.models[step]
         aside = model.reasoning + prompt.output.reasoning_tokens
         aside += (SURROUNDING + FENCES) * sum(len(INPUTS[kind]) for kind in self.steps[step].context)
-        return model.window - aside - _BORDER - self.size(step, prompt)
+        return model.window - aside - _BORDER - max(self.size(step, prompt) for prompt in prompts)
+
+    def wrapping(self, step: str) -> int:
+        """Tokens that each of the texts that ``step`` joins takes beside itself, as its template puts them."""
+        counter = self.models[step].counter
+        few, more = (
+            self.steps[step].instructions({**self.inputs(step), "texts": [_TEXT] * number})[0].tokens(counter)
+            for number in _TEXTS
+        )
+        return ceil((more - few) / (_TEXTS[1] - _TEXTS[0])) - counter.count(_TEXT)
 
     def least_room(self, title: str = "", *steps: str) -> int:
         """The room of that one of ``steps``, by default of all, which leaves least: a reply to one fits every other."""

@@ -56,7 +56,7 @@ class Tree:
         self._inputs = inputs
         self._room = room
         self._budget = min(room - room // 4, spec.settings.reduce_tokens)
-        self._wrapping = wrapping(spec)
+        self._wrapping = spec.wrapping(step) + _BORDERS
         self._fan_in = max(spec.steps[step].fan_in or sys.maxsize, 2)
         self._levels: list[_Level] = []
 
@@ -159,7 +159,11 @@ class Tree:
         marked = of_group((partial.text, partial.places) for partial in group) if self._spec.cites else None
         question = Question(
             self._step,
-            {**self._inputs, "texts": marked.texts if marked else [partial.text for partial in group]},
+            {
+                **self._inputs,
+                "partial": not last,
+                "texts": marked.texts if marked else [partial.text for partial in group],
+            },
             self._document,
             self._room,
             max(partial.ratio for partial in group),

@@ -186,11 +186,11 @@ def test_a_bad_template_is_shown_all_the_same(command: Command, tmp_path: Path) 
 
 def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With values of their types, from the command line, from a file and from standard input; and their tokens."""
-    words = ("templates", "render", "summarize/map", "-v", f"text=@{docs}/b.md", "-v", "words=9", "-v", "partial=true")
+    words = ("templates", "render", "summarize/map", "-v", f"text=@{docs}/b.md", "-v", "words=9")
     said = command(*words)
     assert "--- system\n" in said.out
     assert "at most 9 words" in said.out
-    assert "one part of a longer document" in said.out
+    assert "Summarize this part in its language within 9 words;" in command(*words, "-v", "partial=true").out
     assert "다리는 길을 잇는다." in said.out
     value = command(*words, "--json", "-m", "gpt-4o").json
     assert value["template"] == "summarize/map@1"
@@ -203,7 +203,7 @@ def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytes
     assert "stable beginning: " in priced.err
     assert priced.err.count(" for 1,000 calls") == 2
     listed = command("templates", "render", "summarize/reduce", "-v", "texts=one\ntwo").out
-    assert '<document part="2">\ntwo\n</document>' in listed
+    assert '<document parts="2">\none\n---\ntwo\n</document>' in listed
 
 
 def test_examples_come_from_a_file_of_json_lines(command: Command, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_chain_file_says_it_as_a_setting_or_for_a_step() -> None:
     with po.connect(backend := Scripted(answer=lambda call: "짧다.")) as client:
         po.run(chain, [po.Source("a.txt", text=KOREAN * 4)], client, chunk_tokens=200)
     asked = {call.tags.step: call.messages[0].content for call in backend.calls}
-    assert "3문장 이내" in asked["map"]
+    assert "within 3 sentences" in asked["map"]
     assert "300자 이내" in asked["reduce"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptops.prompts import Library
-from promptops.prompts.fence import fence
+from promptops.prompts.fence import apart, fence
 
 LIBRARY = Library()
 _OPENING = re.compile(r'\A<([a-z]+(?:-\d+)?)((?: [a-z]+="[^"<>\n]*")*)>\n')
@@ -130,17 +130,23 @@ def test_a_hostile_text_goes_through_a_stock_template_as_data(text: str) -> None
     assert prompt.messages[0] == benign.messages[0]
 
 
-@pytest.mark.parametrize("step", ["reduce", "corpus"])
+@pytest.mark.parametrize("step", ["summarize/reduce", "summarize/corpus", "outline/reduce", "compare/corpus"])
 def test_hostile_texts_side_by_side_stay_apart(step: str) -> None:
-    """Each has a fence of its own that it cannot close; the prompt is their fences in order and nothing else."""
-    texts = [text for text in HOSTILE if len(text) < 1000]
-    prompt = LIBRARY.template(f"summarize/{step}").render(texts=texts)
-    rest = prompt.messages[1].content
-    for number, text in enumerate(texts, 1):
-        part = fence(text, part=number) if step == "reduce" else fence(text)
-        assert rest.startswith(part)
-        rest = rest[len(part) :].removeprefix("\n")
-    assert not rest
+    """One fence that none of them can close, a border that none of them has, and nothing else."""
+    texts = [text for text in [*HOSTILE, "---", "a\n-----\nb", "--\n---"] if len(text) < 1000]
+    prompt = LIBRARY.template(step).render(texts=texts)
+    tag, attributes, content = inside(prompt.messages[1].content)
+    assert attributes == f' parts="{len(texts)}"'
+    assert not re.search(rf"<\s*/?\s*{tag}(?![\w-])", content, re.IGNORECASE)
+    assert apart(content, len(texts)) == texts
+
+
+@given(st.lists(st.text() | st.text(alphabet="-\n a"), min_size=1))
+def test_several_texts_come_apart_as_they_went_in(texts: list[str]) -> None:
+    """Whatever lines of hyphens they hold; a single one has no border and no number."""
+    _, attributes, content = inside(fence(texts))
+    assert apart(content, len(texts)) == texts
+    assert attributes == (f' parts="{len(texts)}"' if len(texts) > 1 else "")
 
 
 def test_the_tag_depends_on_the_text_alone() -> None:

@@ -93,7 +93,7 @@ def test_a_title_is_fenced_with_its_document() -> None:
     """As an attribute of the only document, as data of its own beside several."""
     assert render("summarize/map", ENGLISH, title="Minutes").messages[1].content == fence(ENGLISH, title="Minutes")
     reduced = render("summarize/reduce", ENGLISH, KOREAN, title="Minutes").messages[1].content
-    assert reduced.startswith('<title>\nMinutes\n</title>\n<document part="1">\n')
+    assert reduced == f"{fence('Minutes', 'title')}\n{fence([ENGLISH, KOREAN])}"
 
 
 def test_the_document_is_the_last_thing_in_the_prompt() -> None:

@@ -79,7 +79,10 @@ def _text(prompt: Prompt) -> str:
 
 
 def sample(template: Template, variant: int) -> dict[str, Any]:
-    """Inputs to render with; those that differ from call to call are other ones, or as little as can be for 0."""
+    """Inputs to render with; those that differ from call to call are other ones, or as little as can be for 0.
+
+    Booleans keep their default: one makes two kinds of prompt, and each kind has a beginning of its own.
+    """
     return {
         name: _value(spec, variant) if spec.changes or spec.required else spec.default
         for name, spec in template.inputs.items()
@@ -94,7 +97,7 @@ def _value(spec: Input, variant: int) -> Any:
         case "list":
             return [words]
         case "boolean":
-            return variant == 1
+            return bool(spec.default)
         case "integer":
             return variant + 1
         case _:
