@@ -256,7 +256,7 @@ def _chosen(model: str | Backend, options: Options) -> Backend:
     return backend(model, options) if isinstance(model, str) else checked(model)
 
 
-def sources(paths: Paths) -> list[Source]:
+def sources(paths: Paths) -> Sequence[Source]:
     """Paths looked up on disk, texts in memory as they are, in the order given."""
     given = [paths] if isinstance(paths, (str, PathLike, Source)) else list(paths)
     if not given:

@@ -314,8 +314,9 @@ class Backend(Protocol):
     per message and once per prompt, and ``reasoning`` those it may spend unseen before an answer.
 
     It may also have ``logprobs`` and ``loras``, each ``True`` where it can do what ``Sampling`` asks for by that name
-    (without it such a call raises ``UsageError`` and is not sent), and ``close()``, which the client calls when it
-    is closed itself, for what ``aclose`` cannot let go of, such as a process.
+    (without it such a call raises ``UsageError`` and is not sent); ``forms``, ``False`` where it can give neither JSON
+    nor one of given answers, so that chains that ask for these are refused; and ``close()``, which the client calls
+    when it is closed itself, for what ``aclose`` cannot let go of, such as a process.
     """
 
     name: str

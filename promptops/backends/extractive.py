@@ -70,6 +70,7 @@ class Extractive:
     window: int | None = 1_000_000
     overhead = 0
     reasoning = 0
+    forms = False
 
     def __init__(self) -> None:
         self.price: Price | None = FREE

@@ -193,6 +193,7 @@ class _Reader:
             raise self._error(("join",), f"{kind.name} joins by its steps; take it out")
         steps = self._all(file, kind)
         self._check_entries(file, kind, steps)
+        self._check_forms(kind, steps)
         return Chain(file.name, file.description, kind, file.settings, steps, file.join, file.quote, file.key)
 
     def _check_entries(self, file: _File, kind: Kind, steps: Mapping[str, Step]) -> None:
@@ -208,6 +209,19 @@ class _Reader:
             raise TemplateError(
                 f"{template.path}: output.schema: {min(taken)!r} is added to every entry that has a quote"
             )
+
+    def _check_forms(self, kind: Kind, steps: Mapping[str, Step]) -> None:
+        """Refuse a step whose answers take the place of others' in another form."""
+        for name, others in kind.stands_for.items():
+            if name not in steps:
+                continue
+            own = steps[name].template
+            for other in others:
+                if own.structured != steps[other].template.structured:
+                    form = "no JSON" if own.structured else "JSON"
+                    raise TemplateError(
+                        f"{own.path}: step {name!r} must give {form}, as step {other!r} does, whose answers it replaces"
+                    )
 
     def _all(self, file: _File, kind: Kind) -> dict[str, Step]:
         for step in kind.steps:

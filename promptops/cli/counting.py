@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from promptops import documents
 from promptops.chunking import cores, split
@@ -76,7 +76,7 @@ def export_vocabulary(name: str, directory: str | None) -> None:
     note("tiktoken finds it there without a network, where TIKTOKEN_CACHE_DIR names that folder or is its default")
 
 
-def _read(sources: list[Source]) -> Iterator[Document]:
+def _read(sources: Sequence[Source]) -> Iterator[Document]:
     for source in sources:
         try:
             yield documents.load(source)

@@ -18,6 +18,7 @@ from promptops.cli.asking import Asked, command
 from promptops.cli.concluding import conclude
 from promptops.cli.printing import note
 from promptops.client import Client
+from promptops.documents import Listing
 from promptops.drivers import estimate as estimating
 from promptops.drivers import run as driver
 from promptops.drivers.estimate import Estimate
@@ -90,7 +91,7 @@ def _without(written: list[Path], job: Job) -> Job:
         path = Path(source.path).resolve() if source.path else None
         return path is None or not any(path.is_relative_to(place) for place in ours)
 
-    return replace(job, sources=list(filter(foreign, job.sources)))
+    return replace(job, sources=Listing(filter(foreign, job.sources)))
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:

@@ -4,7 +4,8 @@
 many at once. A file that cannot be read never ends a run: ``find`` names it, and ``load`` says what is wrong with it.
 """
 
+from promptops.documents.listing import Listing
 from promptops.documents.load import load
 from promptops.documents.walk import ENDINGS, find
 
-__all__ = ["ENDINGS", "find", "load"]
+__all__ = ["ENDINGS", "Listing", "find", "load"]

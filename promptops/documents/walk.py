@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from promptops.documents.listing import Listing
 from promptops.errors import NotFoundError, UsageError
 from promptops.types import Source
 
@@ -41,7 +42,7 @@ class _Search:
     others: int = 0
 
 
-def find(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
+def find(paths: Iterable[str | os.PathLike[str]]) -> Listing:
     """The documents that ``paths`` name, in the order of ``paths`` and, within a folder, by name.
 
     A file is taken whatever its ending, ``-`` is standard input, and a folder is searched for ``ENDINGS``. Hidden
@@ -54,7 +55,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
         UsageError: a path cannot be one at all, or a folder holds no document.
     """
     search = _Search()
-    return [source for path in paths for source in _expand(os.fspath(path), search)]
+    return Listing(source for path in paths for source in _expand(os.fspath(path), search))
 
 
 def printable(path: str) -> str:

@@ -34,8 +34,20 @@ class Job:
         yield from {backend.identity: backend for backend in self.others.values()}.values()
 
     def models(self) -> dict[str, Model]:
-        """The measures of each step's model."""
-        return {step: measures(self.others.get(step, self.backend)) for step in self.chain.steps}
+        """The measures of each step's model.
+
+        Raises what ``measures`` does, and ``UsageError`` for a model that cannot answer in the form of its step.
+        """
+        asked = {step: self.others.get(step, self.backend) for step in self.chain.steps}
+        for name, backend in asked.items():
+            template = self.chain.steps[name].template
+            if template.checked and not getattr(backend, "forms", True):
+                what = "JSON" if template.structured else "one of given answers"
+                raise UsageError(
+                    f"{template.label} asks for {what}, and {backend.name} can only pick sentences of the document: "
+                    f"give another model with --model SPEC, or for this step with --step-model {name}=SPEC"
+                )
+        return {step: measures(backend) for step, backend in asked.items()}
 
     def start(self, run: str, ahead: int, *, cautious: bool = False) -> Plan[CorpusResult | None]:
         """A fresh plan; a ``cautious`` one takes the most calls that it may."""

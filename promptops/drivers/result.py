@@ -46,13 +46,16 @@ class Result:
     def again(self) -> bool:
         """Whether running again can change something: not where answers were only cut, or this run could send nothing.
 
-        A full disk stays full, and where not one call was within the cap, or let in, none will be.
+        A full disk stays full, and where not one call was within the cap, or let in, none will be; and too few answers
+        to compare stay too few.
         """
         if "store" in self.stopped:
             return False
         if self.stopped:
             return "quota" in self.stopped or self.usage.calls > 0
-        return bool(self.lacking) or (self.corpus is not None and self.corpus.status == "failed")
+        return bool(self.lacking) or (
+            self.corpus is not None and self.corpus.status == "failed" and self.corpus.documents > 0
+        )
 
     @property
     def text(self) -> str:

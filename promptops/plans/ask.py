@@ -111,7 +111,10 @@ def ask(spec: Spec, question: Question, takes: Sequence[int] = range(TAKES)) -> 
             "the model gave an empty answer every time; if it reasons unseen, give it more --reasoning-tokens"
         )
     if best.wrong and (best.stored or not spec.cautious):
-        raise MisfitError(f"the answer to {spec.steps[question.step].template.label} cannot be used: {best.wrong}")
+        mend = "; it is kept in the store, --fresh asks again" if best.stored else ""
+        raise MisfitError(
+            f"the answer to {spec.steps[question.step].template.label} cannot be used: {best.wrong}{mend}"
+        )
     usable = _usable(best.text, best.cut, spec.most(question, first), question, spec)
     about = (spec.named(question), question.level, question.start, question.end)
     node = Node(*about, usable.status, usable.text, usage=used)

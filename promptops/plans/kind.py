@@ -30,5 +30,7 @@ class Kind:
     optional: tuple[str, ...] = ()
     needs: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
+    stands_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By step, those whose answers its own replace, so that it must give JSON where they do."""
     joins: bool = False
     """Whether a chain file may say how answers are joined (``join: text`` or ``list``)."""

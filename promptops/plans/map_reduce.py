@@ -14,7 +14,7 @@ from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, answered, mark
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
-from promptops.plans.question import Question, Step
+from promptops.plans.question import Question
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult
 from promptops.plans.review import PROBLEMS, Reviewed, reviewed
@@ -73,7 +73,7 @@ class Corpus:
 
     def finish(self) -> Plan[CorpusResult | None]:
         """The answer over all, ``None`` where there are not two to join."""
-        if not self._wanted or self._texts < 2:
+        if not self._wanted or self._texts + self._missing < 2:
             return None
         if self._missing:
             yield from self._tree.abandon()
@@ -194,8 +194,8 @@ class _Mapped:
             notes=(*whole.notes, *review.notes),
             tree=(*summing.joined(whole.node, outcomes), *review.beside),
         )
-        reduced = len(summing.answered(outcomes)) > 1
-        return _structured(found, self.spec.steps["reduce" if reduced else "map"]), places
+        last = "reduce" if len(summing.answered(outcomes)) > 1 else "map"
+        return (replace(found, data=json.loads(whole.text)) if self.spec.readable(last) else found), places
 
 
 def cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places]:
@@ -204,16 +204,6 @@ def cited(whole: Partial, spec: Spec) -> tuple[str, tuple[Citation, ...], Places
         return whole.text, (), {}
     marked, citations = resolved(whole.text, whole.places)
     return marked.texts[0], citations, marked.places
-
-
-def _structured(answered: DocumentResult, last: Step) -> DocumentResult:
-    """The answer with its ``data``, where the template that gave it asks for JSON."""
-    if not last.template.structured:
-        return answered
-    try:
-        return replace(answered, data=json.loads(answered.text))
-    except ValueError as failure:
-        return replace(answered, status="failed", error=f"the answer to {last.template.label} is no JSON: {failure}")
 
 
 def _room_for_text(room: int, spec: Spec) -> int:
@@ -242,4 +232,5 @@ KIND = Kind(
     optional=("check", "revise", "corpus"),
     needs={"revise": "check"},
     lists={"check": PROBLEMS},
+    stands_for={"revise": ("map", "reduce")},
 )

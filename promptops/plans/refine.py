@@ -14,7 +14,7 @@ from promptops.errors import PromptopsError
 from promptops.plans import summing
 from promptops.plans.ask import STOPPING, Partial
 from promptops.plans.context import Around
-from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, to_be_divided
+from promptops.plans.halves import Outcome, Part, about_half, halved, outcome, says_something, to_be_divided
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
@@ -43,9 +43,11 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     chunks = yield from parts(source, read, spec.models["refine"].counter, budget, overlap)
     if isinstance(chunks, DocumentResult):
         return chunks
-    refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"))
+    whole = Part.of(chunks)
+    end = max(part.end for part in whole if says_something(part.text))
+    refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"), end)
     outcomes: list[Outcome] = []
-    for part in Part.of(chunks):
+    for part in whole:
         outcomes += yield from refined.take(part)
     return refined.result(outcomes, len(chunks))
 
@@ -60,6 +62,8 @@ class _Refined:
     room: int
     ratio: float
     around: Around
+    end: int
+    """Where the last part that is asked about ends."""
     text: str = ""
     chain: list[Node] = field(default_factory=list)
     """Its pieces, the last one growing."""
@@ -101,7 +105,7 @@ class _Refined:
             **self.around.inputs(part),
         }
         whole = self.spec.steps["refine"].template.checked
-        last = part.end == len(self.document.text)
+        last = part.end == self.end
         return Question("refine", inputs, self.document.source, self.room, self.ratio, whole=whole, final=last)
 
     def _heard(self, one: Outcome) -> Outcome:

@@ -7,7 +7,9 @@ so a run that was stopped leaves those of the run before as they were.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -25,6 +27,8 @@ INDEX = "index.md"
 LINES = "results.jsonl"
 
 _PART = ".part"
+_SHELVES = 1_024
+"""Lists among which the digests of names are divided, so that each is short enough to be searched through."""
 _LONGEST = 240
 """Bytes that every file system allows in a name, with room for the endings."""
 
@@ -35,7 +39,7 @@ class Folder:
     def __init__(self, path: Path, model: str) -> None:
         self._path = path
         self._model = model
-        self._names = {INDEX, LINES, INDEX + _PART, LINES + _PART}
+        self._names = _Names((INDEX, LINES, INDEX + _PART, LINES + _PART))
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lines = _open(path / f"{LINES}{_PART}")
@@ -90,10 +94,9 @@ class Folder:
         parts = [_short(part) for part in path.parts if part not in ("..", ".", path.anchor)] or ["stdin"]
         stem, number = parts.pop(), 1
         name = PurePath(*parts, f"{stem}.md")
-        while (taken := name.as_posix().casefold()) in self._names:
+        while not self._names.add(name.as_posix().casefold()):
             number += 1
             name = PurePath(*parts, f"{stem}-{number}.md")
-        self._names.add(taken)
         return name
 
     def _write(self, name: PurePath, text: str) -> None:
@@ -103,6 +106,24 @@ class Folder:
         with _open(part) as file:
             file.write(text)
         part.replace(target)
+
+
+class _Names:
+    """Names that are taken, eight bytes each: those of a large folder would weigh more than all else of a run."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._digests = [array("Q") for _ in range(_SHELVES)]
+        for name in taken:
+            self.add(name)
+
+    def add(self, name: str) -> bool:
+        """Take ``name``; false where it is taken already."""
+        digest = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest())
+        shelf = self._digests[digest % _SHELVES]
+        if digest in shelf:
+            return False
+        shelf.append(digest)
+        return True
 
 
 def _open(path: Path) -> IO[str]:

@@ -18,7 +18,7 @@ from promptops.client import Client
 from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
-from promptops.errors import RefusedError, TransientError, UsageError
+from promptops.errors import BudgetError, RefusedError, TransientError, UsageError
 from promptops.plans.results import DocumentResult, Node
 from promptops.prompts.length import UNITS
 from promptops.report.jsonable import document as plain
@@ -275,6 +275,15 @@ def test_an_answer_that_is_too_long_says_so(chain: str) -> None:
     assert (document.status, document.notes) == ("ok", ("50 of 40 words",))
 
 
+def test_the_last_part_that_says_something_gives_the_final_answer() -> None:
+    """Its length is checked, whatever rules and blanks follow."""
+    source = Source("a.txt", text=PROSE * 6 + "\n\n" + "* * *\n\n" * 200)
+    backend = Scripted(answer=lambda _: "word " * 50, counter=COUNTER)
+    document = po.run("refine", source, po.connect(backend), words=40, chunk_tokens=200).documents[0]
+    assert document.coverage[-1].status == "empty"
+    assert (document.status, document.notes) == ("ok", ("50 of 40 words",))
+
+
 def test_an_outline_is_joined_for_each_document_and_for_no_folder() -> None:
     """No call is spent on an overview, and the setting for it is unknown."""
     backend = Scripted(answer=lambda call: "- 강\n  - the river", counter=COUNTER)
@@ -309,7 +318,18 @@ def test_a_comparison_needs_two_documents() -> None:
     result = po.run("compare", texts([1, 1]), po.connect(backend))
     assert result.corpus is not None
     assert result.corpus.error == "a comparison needs at least two documents with an answer"
-    assert result.status == "incomplete"
+    assert (result.status, result.again) == ("incomplete", True)
+
+
+def test_a_comparison_of_what_says_nothing_is_not_offered_again() -> None:
+    """Two empty documents stay empty; one that is still missing is not called a lack of answers."""
+    result = po.run("compare", [Source("a", text=""), Source("b", text=" ")], po.connect(Scripted(["never"])))
+    assert result.corpus is not None
+    assert (result.corpus.status, result.again) == ("failed", False)
+    stopped = Scripted(answer=lambda call: BudgetError("used up") if "1.0" in call.messages[-1].content else "x.")
+    result = po.run("compare", texts([1, 1]), po.connect(stopped))
+    assert result.corpus is not None
+    assert result.corpus.error == "documents still missing: 1"
 
 
 REQUEST = [Source("r.txt", text="Find the sheep, count them, and 그 수를 한국어로 써라.")]
@@ -537,10 +557,26 @@ def test_without_a_model_sentences_are_picked(chain: str) -> None:
     assert all("river" in document.text or "강" in document.text for document in result.documents)
 
 
-def test_without_a_model_no_request_is_split() -> None:
-    """One line that says why."""
-    document = po.run("decompose", REQUEST, "extractive").documents[0]
-    assert "give this step another model" in (document.error or "")
+@pytest.mark.parametrize(
+    ("chain", "asks", "settings"),
+    [
+        ("decompose", "decompose/split@1 asks for JSON", {}),
+        ("extract", "extract/map@1 asks for JSON", {}),
+        ("classify", "classify/one@1 asks for one of given answers", {"labels": "good,bad"}),
+    ],
+)
+def test_without_a_model_no_answer_of_a_given_form_is_asked_for(
+    chain: str, asks: str, settings: dict[str, Any]
+) -> None:
+    """Refused before anything is read, by the estimate too; unless that step has a model of its own."""
+    for call in (po.run, po.plan):
+        with pytest.raises(
+            UsageError, match=rf"{asks}, and extractive can only pick sentences .* --step-model \w+=SPEC"
+        ):
+            call(chain, REQUEST, "extractive", **settings)
+    models = dict.fromkeys(("split", "map"), Scripted(answer=lambda call: call.expected or "good"))
+    known = {step: model for step, model in models.items() if step in po.chains.load(chain).steps}
+    po.plan(chain, REQUEST, "extractive", models=known, **settings)
 
 
 @pytest.mark.parametrize("chain", CHAINS)

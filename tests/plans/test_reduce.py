@@ -420,6 +420,17 @@ def test_an_answer_that_is_no_json_is_asked_for_again_with_what_was_wrong(tmp_pa
     assert "cannot be used: it is no JSON" in (document.error or "")
 
 
+def test_a_useless_answer_from_the_store_says_how_to_ask_anew(tmp_path: Path) -> None:
+    """It was paid for, and running again changes nothing by itself."""
+    store, backend = tmp_path / "store.db", Scripted(answer=lambda call: "the miller")
+    errors = []
+    for fresh in (False, False, True):
+        with po.connect(backend, store=store, fresh=fresh) as client:
+            errors.append(po.run(structured(tmp_path), [Source("a", text=PROSE)], client).documents[0].error or "")
+    assert len(backend.calls) == 4
+    assert ["it is kept in the store, --fresh asks again" in error for error in errors] == [False, True, False]
+
+
 @pytest.mark.parametrize("answer", ['{"actor": "the miller"}', '{"actor": "%s"}' % ("miller " * 75), "no json", "{"])
 def test_a_chain_of_json_ends_within_the_estimates_bound(answer: str, tmp_path: Path) -> None:
     """Which has its reduces too, though no answer cut at its limit would be of use to them."""

@@ -108,7 +108,15 @@ def test_steps_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     for more, said in (
         ("revise: {template: critique/revise}", "c.yaml:3: steps.revise: it needs the step 'check'"),
         ("check: {template: rewrite/shorter}", "needs a template with a JSON schema that has a list 'problems'"),
+        (
+            "check: {template: critique/check}, revise: {template: own}",
+            "own.j2: step 'revise' must give no JSON, as step 'map' does, whose answers it replaces",
+        ),
     ):
+        (tmp_path / "own.j2").write_text(
+            "---\nname: own\nversion: 1\ninputs:\n  answer: {type: string, document: true}\n"
+            "output: {format: json, schema: {type: object}}\n---\n{{ answer | fence }}"
+        )
         (tmp_path / "c.yaml").write_text(f"name: c\nplan: map_reduce\nsteps: {{{steps}, {more}}}\n")
         with pytest.raises(UsageError, match=said):
             po.run(str(tmp_path / "c.yaml"), [Source("a", text=TEXT)], po.connect(Scripted(["never"])))
