@@ -3,7 +3,8 @@
 Fixtures: ``token_count``, ``assert_tokens``, ``assert_plan``, ``assert_locked``, ``scripted_backend``, ``fake_openai``.
 Marker: ``@pytest.mark.token_budget(max_tokens=…, max_usd=…)`` caps what a test may send through any client.
 Options: ``promptops_templates`` (folders of templates to lint and hold to ``promptops.lock``), ``promptops_models`` and
-``promptops_lock`` in the configuration; ``--promptops-update`` writes the lock.
+``promptops_lock`` in the configuration; ``--promptops-update`` writes the lock. All of it holds for the processes of
+pytest-xdist together: what they found reaches the one that reports.
 
 Only pytest is imported here: a run that uses none of this pays nothing for it.
 """
@@ -21,11 +22,12 @@ from promptops.ceilings import Ceiling, ceiling
 if TYPE_CHECKING:
     from promptops.backends.scripted import Scripted
     from promptops.drivers.estimate import Estimate
-    from promptops.pytest_plugin.spending import Spending
     from promptops.testing import FakeOpenAI
 
-_SPENDING = pytest.StashKey["Spending"]()
 MARKER = "token_budget"
+_SENT = "promptops sent"
+"""The property of a test's report: its tokens, and its US dollars as text or ``None`` where the price is unknown."""
+_LOCKED = "promptops locked"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,33 +83,46 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
             yield
     finally:
         if cap.used is not None:
-            _spending(item.config).add(item.nodeid, *cap.used)
+            tokens, usd = cap.used
+            item.user_properties.append((_SENT, [tokens, None if usd is None else str(usd)]))
     if cap.refused is not None:
         pytest.fail(f"the test's token_budget held a call back: {cap.refused}", pytrace=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tokens and money per test, the dearest first."""
-    if (spending := config.stash.get(_SPENDING, None)) is not None:
+    calls = (
+        one for reports in terminalreporter.stats.values() for one in reports if getattr(one, "when", "") == "call"
+    )
+    sent = {one.nodeid: value for one in calls for name, value in one.user_properties if name == _SENT}
+    if sent:
+        from promptops.pytest_plugin.spending import lines
+
         terminalreporter.section("promptops: tokens sent")
-        for line in spending.lines():
+        for line in lines(sent):
             terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the lock where that was asked for."""
-    if session.config.getoption("--promptops-update"):
+    """Write the lock where that was asked for; a process of pytest-xdist hands on what it would have written."""
+    config = session.config
+    if not config.getoption("--promptops-update"):
+        return
+    from promptops.pytest_plugin.lock import locking
+
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_LOCKED] = locking(config).found()
+    else:
+        locking(config).write()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - pytest-xdist names its arguments
+    """Take what a process of pytest-xdist found."""
+    if found := getattr(node, "workeroutput", {}).get(_LOCKED):
         from promptops.pytest_plugin.lock import locking
 
-        locking(session.config).write()
-
-
-def _spending(config: pytest.Config) -> Spending:
-    if _SPENDING not in config.stash:
-        from promptops.pytest_plugin.spending import Spending
-
-        config.stash[_SPENDING] = Spending()
-    return config.stash[_SPENDING]
+        locking(node.config).take(found)
 
 
 def _cap(item: pytest.Item) -> Ceiling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,15 +55,14 @@ class Lock:
         self._updating = updating
         self._file = _read(path) if path.exists() else _File()
         self._entries = {(entry.name, entry.model): entry for entry in self._file.prompts}
-        self._changed = False
+        self._found: list[Entry] = []
 
     def check(self, name: str, model: str, prompt: Any) -> str | None:
         """What is wrong with the size of ``prompt``, in a line; ``None`` where nothing is."""
         now = _entry(name, model, size(prompt, model))
         locked = self._entries.get((name, model))
         if self._updating:
-            self._changed = self._changed or now != locked
-            self._entries[name, model] = now
+            self._found.append(now)
             return None
         if locked is None:
             return f"{name} is not in {self._path.name} for {model}; take it in with: pytest --promptops-update"
@@ -70,11 +70,20 @@ class Lock:
             return None
         return f"{name}: {self._growth(locked, now)}; if that is meant: pytest --promptops-update"
 
+    def found(self) -> list[dict[str, Any]]:
+        """What was checked in this process, as plain values."""
+        return [entry.model_dump() for entry in self._found]
+
+    def take(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """The same of another process."""
+        self._found += [Entry(**entry) for entry in found]
+
     def write(self) -> None:
         """Write the file where anything in it has changed."""
-        if not self._changed:
+        now = self._entries | {(entry.name, entry.model): entry for entry in self._found}
+        if now == self._entries:
             return
-        entries = [entry.model_dump() for _, entry in sorted(self._entries.items())]
+        entries = [entry.model_dump() for _, entry in sorted(now.items())]
         lines = [
             f"version: {self._file.version}",
             f"calls_per_month: {self._file.calls_per_month}",

@@ -262,6 +262,33 @@ def test_it(assert_locked):
     assert "greeting: +2 tokens on every call (3 to 5 by gpt-5-mini)" in ran.out
 
 
+def test_processes_of_a_parallel_run_count_and_lock_together(
+    template: Callable[[str], None], pytester: pytest.Pytester
+) -> None:
+    """With pytest-xdist: what each sent is in one table, and one lock has what each found."""
+    parts = "ABCD"
+    pytester.makepyfile(
+        test_own="\n".join(
+            f"def test_{part}(assert_locked, scripted_backend):\n"
+            f"    import promptops as po\n"
+            f"    assert_locked('{part} ' * 20, 'part {part}')\n"
+            f"    source = po.Source('a', text='{part} river. ' * 9)\n"
+            f"    po.run('summarize', [source], po.connect(scripted_backend(['x.'])))\n"
+            for part in parts
+        )
+    )
+    pytester.makeini(f"[pytest]\n{INI}")
+    words = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-n", "2", "--promptops-update")
+    done = pytester.runpytest_subprocess(*words)
+    assert done.ret == 0
+    sent = [line for line in done.outlines if " tokens  " in line]
+    assert len(sent) == len(parts) + 1
+    assert sum(int(line.split()[0].replace(",", "")) for line in sent[:-1]) == int(sent[-1].split()[0].replace(",", ""))
+    lock = (pytester.path / "promptops.lock").read_text()
+    assert all(f"part {part}" in lock for part in parts)
+    assert "own/ask" in lock
+
+
 def test_a_run_that_uses_none_of_it_imports_none_of_it(tmp_path: Path) -> None:
     """The plugin costs a run without prompts next to nothing."""
     (tmp_path / "test_own.py").write_text("""
