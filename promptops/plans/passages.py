@@ -125,6 +125,14 @@ def best(given: Sequence[Passage], budget: int, spec: Spec) -> Chosen:
     return _numbered(kept)
 
 
+def shortlist(given: Sequence[Passage], most: int, spec: Spec) -> list[Passage]:
+    """Those nearest to the question, ``most`` of them, in their order; and with them the two that measures hang on."""
+    order = range(len(given)) if spec.cautious else _ranked(given, spec.settings.question)
+    measures = (lambda index: given[index].reply, lambda index: given[index].ratio)
+    kept = {*order[:most], *(max(range(len(given)), key=measure) for measure in measures)}
+    return [given[index] for index in sorted(kept)]
+
+
 def _ranked(given: Sequence[Passage], question: str) -> list[int]:
     from promptops.extract import likeness
 

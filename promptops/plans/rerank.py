@@ -18,13 +18,16 @@ from promptops.plans.citations import resolved
 from promptops.plans.context import Around
 from promptops.plans.halves import Outcome, Part, answered
 from promptops.plans.kind import Kind
-from promptops.plans.passages import Passage, as_data, best, passages
+from promptops.plans.passages import Passage, as_data, best, passages, shortlist
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
 from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult, Node
 from promptops.plans.spec import Spec
 from promptops.types import Document, Source
+
+_MOST = 8_000
+"""Passages that are held while documents come in; where there are more, those farther from the question go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,16 @@ class _Gathered:
     passages: list[Passage] = field(default_factory=list)
     documents: int = 0
     missing: int = 0
+    dropped: int = 0
 
     def take(self, asked: _Asked) -> Plan[None]:
         self.passages.extend(asked.passages)
         self.documents += bool(asked.passages)
         self.missing += asked.result.stopped is not None
+        if len(self.passages) > _MOST:
+            kept = shortlist(self.passages, _MOST // 2, self.spec)
+            self.dropped += len(self.passages) - len(kept)
+            self.passages = kept
         yield from ()
 
     def finish(self) -> Plan[CorpusResult]:
@@ -90,7 +98,7 @@ class _Gathered:
             self.documents,
             citations=answer.citations,
             tree=(answer.node,) if answer.node else (),
-            left_out=answer.left_out,
+            left_out=answer.left_out + self.dropped,
             notes=answer.notes,
         )
 

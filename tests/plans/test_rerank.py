@@ -16,6 +16,7 @@ from promptops.client.verdict import Patience
 from promptops.drivers.estimate import estimate
 from promptops.drivers.run import run
 from promptops.errors import QuotaError, UsageError
+from promptops.plans import rerank
 from promptops.tokens import counter
 from promptops.types import Call, Reply, Source, Usage
 
@@ -101,6 +102,24 @@ def test_the_passages_nearest_to_the_question_are_answered_from() -> None:
     asked = backend.calls[-1].messages[-1].content
     assert lines[41] in asked
     assert COUNTER.count(asked) < 260
+
+
+def test_of_very_many_passages_only_the_nearest_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer is asked from the same ones, and those let go are counted."""
+    sources = [Source(f"{n}.txt", text=f"The river rose by {n} mm.") for n in range(5)]
+    sources += [Source(f"{n}.txt", text=f"Letter {n} came late, said the postman.") for n in range(5, 90)]
+    asked = []
+    for most in (8_000, 20):
+        monkeypatch.setattr(rerank, "_MOST", most)
+        backend = Scripted(
+            answer=lambda call: "Up. [1]" if call.tags.step == "answer" else call.messages[-1].content.split("\n")[-2]
+        )
+        question = "By how many mm did the river rise?"
+        result = po.run("ask", sources, po.connect(backend), question=question, reduce_tokens=400, words=20)
+        (call,) = [call for call in backend.calls if call.tags.step == "answer"]
+        assert result.corpus is not None
+        asked.append((call.messages[-1].content.count("The river rose by"), result.corpus.left_out > 50))
+    assert asked == [(5, True), (5, True)]
 
 
 def test_each_document_is_answered_from_by_itself_on_request() -> None:
