@@ -91,7 +91,8 @@ def _without(written: list[Path], job: Job) -> Job:
         path = Path(source.path).resolve() if source.path else None
         return path is None or not any(path.is_relative_to(place) for place in ours)
 
-    return replace(job, sources=Listing(filter(foreign, job.sources)))
+    kept = filter(foreign, job.sources)
+    return replace(job, sources=Listing(kept) if isinstance(job.sources, Listing) else list(kept))
 
 
 async def _run(asked: Asked, job: Job, client: Client) -> Result:

@@ -17,6 +17,8 @@ class Listing(Sequence[Source]):
         self._ends = array("Q", [0])
         self._sizes = array("Q")
         for source in sources:
+            if source.path is None or source.text is not None:
+                raise ValueError(f"{source.name!r} is no source on disk")
             self._bytes += _entry(source).encode("utf-8", "surrogatepass")
             self._ends.append(len(self._bytes))
             self._sizes.append(source.size)
@@ -40,8 +42,8 @@ class Listing(Sequence[Source]):
 
     def _source(self, number: int) -> Source:
         entry = self._bytes[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
-        path, _, name = entry.partition("\0")
-        return Source(name or path, path, size=self._sizes[number])
+        path, other, name = entry.partition("\0")
+        return Source(name if other else path, path, size=self._sizes[number])
 
 
 def _entry(source: Source) -> str:

@@ -71,8 +71,7 @@ class _Fence:
     @property
     def texts(self) -> list[str]:
         """The texts in it, where it says that there are several."""
-        parts = self.attributes.get("parts", "")
-        return apart(self.text, int(parts)) if parts.isdecimal() else [self.text]
+        return apart(self.text, self.name) if "parts" in self.attributes else [self.text]
 
 
 def read_prompt(messages: Sequence[Message]) -> Asked:

@@ -11,7 +11,7 @@ from promptops.plans import summing
 from promptops.plans.ask import Partial
 from promptops.plans.citations import Places, of_part, resolved
 from promptops.plans.context import Around
-from promptops.plans.halves import Outcome, Part, answered, mark
+from promptops.plans.halves import Outcome, Part, answered, mark, says_something
 from promptops.plans.kind import Kind
 from promptops.plans.plan import Plan
 from promptops.plans.question import Question
@@ -19,8 +19,8 @@ from promptops.plans.reading import fitting, in_order, opened, parts
 from promptops.plans.results import Citation, CorpusResult, DocumentResult
 from promptops.plans.review import PROBLEMS, Reviewed, reviewed
 from promptops.plans.spec import Spec
-from promptops.plans.tree import Tree, wrapping
-from promptops.types import Chunk, Document, DocumentStatus, Source
+from promptops.plans.tree import Tree
+from promptops.types import Document, DocumentStatus, Source
 
 
 def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
@@ -120,26 +120,31 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[Answered]:
     if isinstance(chunks, DocumentResult):
         return Answered(chunks)
     around = Around.of(read, chunks, spec, "map")
-    mapped = _Mapped(read, spec, title, room, spec.ratio(read.text), chunks, around)
+    whole = Part.of(chunks)
+    telling = [part for part in whole if says_something(part.text)]
+    alone = telling[0] if len(telling) == 1 else None
+    mapped = _Mapped(read, spec, title, room, spec.ratio(read.text), whole, alone, around)
     result, places = yield from mapped.result()
     return Answered(result, mapped.ratio, mark(read.text), places)
 
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """One readable document on its way through map and reduce; ``room`` is in tokens."""
+    """One readable document on its way through map and reduce, in ``parts``; ``room`` is in tokens."""
 
     document: Document
     spec: Spec
     title: str
     room: int
     ratio: float
-    chunks: list[Chunk]
+    parts: list[Part]
+    alone: Part | None
+    """The only part that there is something to ask about, whose answer is joined with none."""
     around: Around
 
     def result(self) -> Plan[tuple[DocumentResult, Places]]:
         """All chunks side by side, then their tree; and what the marks in the answer stand for."""
-        found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in Part.of(self.chunks)]
+        found: list[list[Outcome]] = yield [answered(self.spec, part, self._question) for part in self.parts]
         outcomes = [outcome for part in found for outcome in part]
         if stopping := summing.stopping(outcomes):
             return self._failed(outcomes, stopping)
@@ -153,11 +158,11 @@ class _Mapped:
         return self._summed_up(outcomes, review)
 
     def _failed(self, outcomes: Sequence[Outcome], why: PromptopsError | None = None) -> tuple[DocumentResult, Places]:
-        return summing.failure(self.document.source, outcomes, len(self.chunks), why), {}
+        return summing.failure(self.document.source, outcomes, len(self.parts), why), {}
 
     def _question(self, part: Part) -> Question:
         marked = of_part(part.text, self.document.source, part.end - len(part.text)) if self.spec.cites else None
-        partial = len(part.text) < len(self.document.text)
+        partial = part != self.alone
         inputs = {
             "text": marked.texts[0] if marked else part.text,
             "title": self.title,
@@ -186,7 +191,7 @@ class _Mapped:
         found = summing.result(
             self.document.source,
             outcomes,
-            len(self.chunks),
+            len(self.parts),
             truncated=whole.status == "truncated",
             text=text,
             citations=citations,
@@ -214,7 +219,7 @@ def _room_for_text(room: int, spec: Spec) -> int:
 
 def least(spec: Spec) -> int:
     """The room that two texts and their joint reply take at least, in tokens."""
-    return 8 * wrapping(spec)
+    return 8 * max(spec.wrapping(step) for step in KIND.joining if step in spec.steps)
 
 
 KIND = Kind(

@@ -75,8 +75,7 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     ratio, around = spec.ratio(read.text), Around.of(read, chunks, spec, "map")
 
     def question(part: Part) -> Question:
-        partial = len(part.text) < len(read.text)
-        inputs = {"text": part.text, "title": title, "format": read.format, "partial": partial, **around.inputs(part)}
+        inputs = {"text": part.text, "title": title, "format": read.format, "partial": False, **around.inputs(part)}
         like = counter.count(part.text) if spec.alike("map") else None
         return Question("map", inputs, source.name, room, ratio, like=like, whole=spec.whole("map"), final=True)
 

@@ -96,16 +96,16 @@ class _Refined:
         return summing.result(source, outcomes, chunks, text=self.text, data=data, tree=tree, notes=notes)
 
     def _question(self, part: Part) -> Question:
+        last = part.end == self.end
         inputs = {
             "text": part.text,
             "summary": self.text,
             "title": self.title,
             "format": self.document.format,
-            "partial": len(part.text) < len(self.document.text),
+            "partial": not last,
             **self.around.inputs(part),
         }
         whole = self.spec.steps["refine"].template.checked
-        last = part.end == self.end
         return Question("refine", inputs, self.document.source, self.room, self.ratio, whole=whole, final=last)
 
     def _heard(self, one: Outcome) -> Outcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Literal
 
@@ -40,8 +40,10 @@ TAKES = 2
 
 Halves of a part that could not be answered are asked about once, with the room of the last asking, as take ``TAKES``.
 """
-_TEXT, _TEXTS = "It is so.", (10, 20)
-"""A text, and two numbers of them, by which it is measured what stands around each."""
+_TEXT, _TEXTS = "So says number {}.\n---\nSo it is.", (100, 120)
+"""Texts, and two numbers of them, by which it is measured what stands around each: most, where one has such a line."""
+_BORDERS = 4
+"""Tokens that may come into being where a text and what stands around it meet."""
 _SAMPLE = 4_000
 """Characters of a text whose tokens per word stand for all of it."""
 
@@ -65,6 +67,8 @@ class Spec:
     """The member of an entry that repeats the text, where lists in JSON are united."""
     key: tuple[str, ...] = ()
     """The members by which two entries are about the same; by default all but the quote."""
+    measured: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
+    """What ``wrapping`` found, by step, since it takes as long as a small document."""
 
     def within(self, **steps: str) -> Spec:
         """The spec of a plan inside of this one: ``map="facts"`` makes this chain's step ``facts`` its ``map``."""
@@ -149,13 +153,18 @@ class Spec:
         return model.window - aside - _BORDER - max(self.size(step, prompt) for prompt in prompts)
 
     def wrapping(self, step: str) -> int:
-        """Tokens that each of the texts that ``step`` joins takes beside itself, as its template puts them."""
-        counter = self.models[step].counter
-        few, more = (
-            self.steps[step].instructions({**self.inputs(step), "texts": [_TEXT] * number})[0].tokens(counter)
-            for number in _TEXTS
-        )
-        return ceil((more - few) / (_TEXTS[1] - _TEXTS[0])) - counter.count(_TEXT)
+        """Tokens that each of the texts that ``step`` joins may take beside itself, as its template puts them."""
+        known, measured = id(self.steps[step]), self.measured
+        if known not in measured:
+            counter, inputs = self.models[step].counter, self.inputs(step)
+            few, more = (
+                self.steps[step].instructions({**inputs, "texts": list(map(_TEXT.format, range(number)))})
+                for number in _TEXTS
+            )
+            own = sum(counter.count(_TEXT.format(number)) for number in range(*_TEXTS))
+            added = max(two.tokens(counter) - one.tokens(counter) for one, two in zip(few, more, strict=True)) - own
+            measured[known] = max(ceil(added / (_TEXTS[1] - _TEXTS[0])), 0) + _BORDERS
+        return measured[known]
 
     def least_room(self, title: str = "", *steps: str) -> int:
         """The room of that one of ``steps``, by default of all, which leaves least: a reply to one fits every other."""

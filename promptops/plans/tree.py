@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -42,6 +43,7 @@ def wrapping(spec: Spec) -> int:
 class _Level:
     waiting: list[Partial] = field(default_factory=list)
     tokens: int = 0
+    """Of those, by themselves."""
     held: list[Partial] = field(default_factory=list)
     going: deque[Started | Partial] = field(default_factory=deque)
 
@@ -56,23 +58,21 @@ class Tree:
         self._inputs = inputs
         self._room = room
         self._budget = min(room - room // 4, spec.settings.reduce_tokens)
-        self._wrapping = spec.wrapping(step) + _BORDERS
         self._fan_in = max(spec.steps[step].fan_in or sys.maxsize, 2)
         self._levels: list[_Level] = []
 
     def add(self, partial: Partial, height: int = 0) -> Plan[None]:
         """Take the next text in order."""
         level = self._level(height)
-        size = self._size(partial)
         yield from self._release(height)
-        while len(level.waiting) > 1 and (level.tokens + size > self._budget or len(level.waiting) >= self._fan_in):
+        while len(level.waiting) > 1 and self._full(level, partial):
             cut = self._cut(level.waiting)
             if cut == len(level.waiting):
                 self._hold(level)
             else:
                 yield from self._flush(height, cut)
         level.waiting.append(partial)
-        level.tokens += size
+        level.tokens += partial.tokens
 
     def finish(self) -> Plan[Partial | None]:
         """The one text that stands for all, or ``None`` where none was added."""
@@ -103,8 +103,17 @@ class Tree:
             self._levels.append(_Level())
         return self._levels[height]
 
+    def _full(self, level: _Level, partial: Partial) -> bool:
+        number = len(level.waiting)
+        return number >= self._fan_in or level.tokens + self._size(partial) + number * self._wrapping > self._budget
+
     def _size(self, partial: Partial) -> int:
         return partial.tokens + self._wrapping
+
+    @cached_property
+    def _wrapping(self) -> int:
+        """Measured with the first texts to be joined; most documents have none."""
+        return self._spec.wrapping(self._step)
 
     def _cut(self, waiting: Sequence[Partial]) -> int:
         """How many of the texts that wait make the next group: at least two of them, and half of the budget."""
@@ -137,7 +146,7 @@ class Tree:
     def _flush(self, height: int, cut: int, *, last: bool = False) -> Plan[None]:
         level = self._levels[height]
         group, level.waiting = level.waiting[:cut], level.waiting[cut:]
-        level.tokens = sum(map(self._size, level.waiting))
+        level.tokens = sum(partial.tokens for partial in level.waiting)
         yield from self._begin(height, group, last=last)
 
     def _begin(self, height: int, group: list[Partial], *, last: bool = False) -> Plan[None]:

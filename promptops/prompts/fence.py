@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029"<>]+')
+_HYPHENS = re.compile(r"^[^\S\n]*-{3,}[^\S\n]*$", re.MULTILINE)
 
 
-_HYPHENS = re.compile(r"^-+$", re.MULTILINE)
+def fence(text: str | Iterable[str], tag: str = "document", **attributes: object) -> str:
+    """``text`` between ``<tag>`` and ``</tag>`` lines; several texts with a border line between each two.
 
-
-def fence(text: str | Sequence[str], tag: str = "document", **attributes: object) -> str:
-    """``text`` between ``<tag>`` and ``</tag>`` lines; of several texts with a line of hyphens between two.
-
-    That line is longer than any of the texts' own, and the tag says how many ``parts`` there are.
     Where the text itself holds such a tag, ours gets the first number that it lacks (``<document-1>``), so no text can
-    close its own fence. The number depends on the text alone: equal calls stay equal for the store.
+    close its own fence. Of several, the tag says how many ``parts`` there are, and the border is ``---``, or
+    ``<document/>`` where one of them has a line like that. All of it depends on the texts alone: equal calls stay equal
+    for the store.
     """
-    if isinstance(text, (list, tuple)):
-        attributes, text = {**attributes, "parts": len(text) if len(text) > 1 else ""}, border(text).join(text)
-    text = str(text)  # an undefined variable says its name here
-    name = _free(text, tag)
+    # str: an undefined variable says its name here
+    texts = list(map(str, text)) if isinstance(text, (list, tuple, Iterator)) else [str(text)]
+    name = _free("\n".join(texts), tag)
+    border = f"<{name}/>" if any(map(_HYPHENS.search, texts)) else "---"
+    if len(texts) > 1:
+        attributes["parts"] = len(texts)
     given = "".join(f' {key}="{_UNSAFE.sub(" ", str(value))}"' for key, value in attributes.items() if value)
-    return f"<{name}{given}>\n{text}\n</{name}>"
+    content = f"\n{border}\n".join(texts)
+    return f"<{name}{given}>\n{content}\n</{name}>"
 
 
-def border(texts: Sequence[str]) -> str:
-    """What stands between these texts where one fence holds them."""
-    longest = max((len(line) for text in texts for line in _HYPHENS.findall(text)), default=0)
-    return f"\n{'-' * max(longest + 1, 3)}\n"
-
-
-def apart(text: str, parts: int) -> list[str]:
-    """The texts in the fenced ``text``, of which there are so many."""
-    longest = max(_HYPHENS.findall(text), default="") if parts > 1 else ""
-    return text.split(f"\n{longest}\n") if longest else [text]
+def apart(content: str, name: str) -> list[str]:
+    """The texts in the fence ``name`` that holds several."""
+    border = f"\n<{name}/>\n"
+    return content.split(border if border in content else "\n---\n")
 
 
 def _free(text: str, tag: str) -> str:

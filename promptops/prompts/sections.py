@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -146,7 +146,7 @@ class SectionTag(Extension):
 
 
 @pass_context
-def fenced(context: Context, text: str | Sequence[str], tag: str = "document", **attributes: object) -> str:
+def fenced(context: Context, text: str | Iterable[str], tag: str = "document", **attributes: object) -> str:
     """The filter ``fence``; inside a section, what is cut of a fenced text is cut inside of its fence."""
     whole = fence(text, tag, **attributes)
     collected: Collected | None = context.get(COLLECTED)

@@ -11,7 +11,7 @@ Only pytest is imported here: a run that uses none of this pays nothing for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from promptops.testing import FakeOpenAI
 
 MARKER = "token_budget"
-_SENT = "promptops sent"
-"""The property of a test's report: its tokens, and its US dollars as text or ``None`` where the price is unknown."""
+_CAP = pytest.StashKey[Ceiling]()
+_SENT = "promptops_sent"
+"""What the report of a test has: its tokens, and its US dollars as text or ``None`` where the price is unknown."""
 _LOCKED = "promptops locked"
 
 
@@ -77,24 +78,30 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Hold the test to its budget, and remember what it sent."""
-    cap = _cap(item)
-    try:
-        with ceiling(cap):
-            yield
-    finally:
-        if cap.used is not None:
-            tokens, usd = cap.used
-            item.user_properties.append((_SENT, [tokens, None if usd is None else str(usd)]))
+    item.stash[_CAP] = cap = _cap(item)
+    with ceiling(cap):
+        yield
     if cap.refused is not None:
         pytest.fail(f"the test's token_budget held a call back: {cap.refused}", pytrace=False)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the test sent into its report, which pytest-xdist brings to the process that sums up."""
+    report = yield
+    cap = item.stash.get(_CAP, None) if call.when == "call" else None
+    if cap is not None and cap.used is not None:
+        tokens, usd = cap.used
+        setattr(report, _SENT, [tokens, None if usd is None else str(usd)])
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tokens and money per test, the dearest first."""
-    calls = (
-        one for reports in terminalreporter.stats.values() for one in reports if getattr(one, "when", "") == "call"
-    )
-    sent = {one.nodeid: value for one in calls for name, value in one.user_properties if name == _SENT}
+    reports = (report for some in terminalreporter.stats.values() for report in some)
+    sent = [(report.nodeid, *getattr(report, _SENT)) for report in reports if hasattr(report, _SENT)]
     if sent:
         from promptops.pytest_plugin.spending import lines
 

@@ -11,7 +11,7 @@ import pytest
 from promptops.errors import PromptopsError
 from promptops.prompts import Library
 from promptops.prompts.lint import lint
-from promptops.prompts.lint.prefix import sample
+from promptops.prompts.lint.prefix import samples
 from promptops.prompts.template import Template
 from promptops.pytest_plugin.lock import locking
 
@@ -44,7 +44,7 @@ class TemplateFile(pytest.File):
             template = self.library.template(str(self.path))
         except PromptopsError:
             return  # the lint says what is wrong
-        for name in template.head.samples or ("sample",):
+        for name in samples(template):
             for model in self.config.getini("promptops_models"):
                 yield LockItem.from_parent(self, name=f"{name}-{model}", sample=name, model=model)
 
@@ -90,7 +90,7 @@ class LockItem(_Item):
     def runtest(self) -> None:
         """Raise what there is to complain of."""
         template = self.template()
-        inputs: Mapping[str, Any] = template.head.samples.get(self._sample) or sample(template, 1)
+        inputs: Mapping[str, Any] = samples(template)[self._sample]
         name = f"{template.head.name} ({self._sample})"
         if complaint := locking(self.config).check(name, self._model, template.render(**inputs)):
             raise ComplaintError(complaint)

@@ -118,7 +118,7 @@ class _Names:
 
     def add(self, name: str) -> bool:
         """Take ``name``; false where it is taken already."""
-        digest = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest())
+        digest = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest())
         shelf = self._digests[digest % _SHELVES]
         if digest in shelf:
             return False

@@ -277,11 +277,14 @@ def test_an_answer_that_is_too_long_says_so(chain: str) -> None:
 
 def test_the_last_part_that_says_something_gives_the_final_answer() -> None:
     """Its length is checked, whatever rules and blanks follow."""
-    source = Source("a.txt", text=PROSE * 6 + "\n\n" + "* * *\n\n" * 200)
+    source = Source("a.txt", text=PROSE * 2 + "\n\n" + "* * *\n\n" * 200)
     backend = Scripted(answer=lambda _: "word " * 50, counter=COUNTER)
-    document = po.run("refine", source, po.connect(backend), words=40, chunk_tokens=200).documents[0]
-    assert document.coverage[-1].status == "empty"
-    assert (document.status, document.notes) == ("ok", ("50 of 40 words",))
+    for chain in ("refine", "summarize"):
+        document = po.run(chain, source, po.connect(backend), words=40, chunk_tokens=200).documents[0]
+        assert document.coverage[-1].status == "empty"
+        assert (document.status, document.notes) == ("ok", ("50 of 40 words",))
+    alone = [call.messages[0].content for call in backend.calls if call.tags.chain == "summarize"]
+    assert all("for readers who will not open it" in asked for asked in alone)
 
 
 def test_an_outline_is_joined_for_each_document_and_for_no_folder() -> None:

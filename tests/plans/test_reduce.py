@@ -38,6 +38,7 @@ behaviours = st.lists(
     st.one_of(
         st.tuples(st.just("words"), st.integers(1, 3_000)),
         st.tuples(st.just("cut"), st.integers(0, 3_000)),
+        st.tuples(st.just("rule"), st.integers(1, 3_000)),
         st.tuples(st.just("blank"), st.just(0)),
         st.tuples(st.just("fail"), st.just(0)),
         st.tuples(st.just("refuse"), st.just(0)),
@@ -53,7 +54,7 @@ def misbehaving(ways: list[tuple[str, int]]) -> Any:
 
     def answer(call: Call) -> Reply | Exception:
         way, length = ways[next(asked) % len(ways)]
-        text = " ".join(["flood"] * length)
+        text = " ".join(["flood"] * length) if way != "rule" else f"x\n{'-' * length * 8}\ny"
         if way == "fail":
             return TransientError("it broke")
         if way == "refuse":
@@ -100,6 +101,49 @@ def test_a_run_ends_within_the_estimates_bound(
         ends = [0, *(span.end for span in document.coverage)]
         assert [span.start for span in document.coverage] == ends[:-1]
         assert ends[-1] == len(source.text or "")
+
+
+def test_lines_of_hyphens_leave_the_reduces_within_the_window() -> None:
+    """One reply in eight has one of 1,500, which is few tokens alone and would be many between all the others."""
+    rule = f"x\n{'-' * 1_500}\ny"
+    told = iter(range(10**6))
+    backend = Scripted(
+        answer=lambda _: rule if next(told) % 8 == 0 else "It was so. " * 20, counter=COUNTER, window=2_000
+    )
+    result = po.run("summarize", texts([200]), po.connect(backend), words=100, chunk_tokens=60, reduce_tokens=2_000)
+    assert result.status == "ok"
+    assert all((call.input_tokens or 0) + call.max_output_tokens <= 2_000 for call in backend.calls)
+
+
+JOINING = {
+    "other words for the last": "{% if partial %}{{ texts | fence }}{% else %}{% for text in texts %}Here is what part "
+    "{{ loop.index }} of {{ texts | length }} says, as it was summarized before:\n{{ text | fence }}\n{% endfor %}"
+    "{% endif %}",
+    "each once": "{{ texts | unique | fence }}",
+    "the first ones": "{{ texts[:5] | fence }}",
+    "much around each": "{% for text in texts %}" + "Mind this part well. " * 12 + "{{ text | fence }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("body", JOINING.values(), ids=JOINING)
+def test_what_a_template_puts_around_the_texts_is_measured(body: str, tmp_path: Path) -> None:
+    """However it joins them, every prompt fits; or it is said before anything is sent that none could."""
+    (tmp_path / "own.j2").write_text(
+        "---\nname: own\nversion: 1\ninputs:\n  texts: {type: list}\n  partial: {type: boolean, default: false}\n"
+        f"---\nJoin.\n{body}"
+    )
+    (tmp_path / "c.yaml").write_text(
+        "name: c\nplan: map_reduce\nsteps: {map: {template: summarize/map}, reduce: {template: own}}\n"
+    )
+    told = iter(range(10**6))
+    backend = Scripted(answer=lambda _: f"It was so {next(told)}.", counter=COUNTER, window=1_500)
+    try:
+        result = po.run(str(tmp_path / "c.yaml"), texts([80]), po.connect(backend), words=20, chunk_tokens=60)
+    except WindowError:
+        assert not backend.calls
+        return
+    assert result.documents[0].error is None
+    assert all((call.input_tokens or 0) + call.max_output_tokens <= 1_500 for call in backend.calls)
 
 
 @pytest.mark.parametrize("finish", ["stop", "length"])

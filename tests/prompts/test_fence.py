@@ -130,23 +130,33 @@ def test_a_hostile_text_goes_through_a_stock_template_as_data(text: str) -> None
     assert prompt.messages[0] == benign.messages[0]
 
 
-@pytest.mark.parametrize("step", ["summarize/reduce", "summarize/corpus", "outline/reduce", "compare/corpus"])
+@pytest.mark.parametrize("step", ["summarize/reduce", "summarize/corpus", "outline/reduce"])
 def test_hostile_texts_side_by_side_stay_apart(step: str) -> None:
     """One fence that none of them can close, a border that none of them has, and nothing else."""
     texts = [text for text in [*HOSTILE, "---", "a\n-----\nb", "--\n---"] if len(text) < 1000]
     prompt = LIBRARY.template(step).render(texts=texts)
     tag, attributes, content = inside(prompt.messages[1].content)
     assert attributes == f' parts="{len(texts)}"'
-    assert not re.search(rf"<\s*/?\s*{tag}(?![\w-])", content, re.IGNORECASE)
-    assert apart(content, len(texts)) == texts
+    assert apart(content, tag) == texts
+    assert not any(re.search(rf"<\s*/?\s*{tag}(?![\w-])", text, re.IGNORECASE) for text in texts)
 
 
 @given(st.lists(st.text() | st.text(alphabet="-\n a"), min_size=1))
 def test_several_texts_come_apart_as_they_went_in(texts: list[str]) -> None:
     """Whatever lines of hyphens they hold; a single one has no border and no number."""
-    _, attributes, content = inside(fence(texts))
-    assert apart(content, len(texts)) == texts
-    assert attributes == (f' parts="{len(texts)}"' if len(texts) > 1 else "")
+    for given_ in (texts, iter(texts)):
+        tag, attributes, content = inside(fence(given_))
+        assert (apart(content, tag) if len(texts) > 1 else [content]) == texts
+        assert attributes == (f' parts="{len(texts)}"' if len(texts) > 1 else "")
+
+
+@pytest.mark.parametrize("line", ["---", " --- ", "-----\r", "\t-------", "-" * 10_000])
+def test_a_border_is_short_and_no_texts_own(line: str) -> None:
+    """Where a text has a line like it, the border is a tag that it has not."""
+    fenced = fence([f"a\n{line}\nb", "<document/> c", "d"])
+    assert fenced.count("\n<document-1/>\n") == 2
+    assert len(fenced) < len(line) + 100
+    assert fence(["a", "b"]) == '<document parts="2">\na\n---\nb\n</document>'
 
 
 def test_the_tag_depends_on_the_text_alone() -> None:

@@ -89,6 +89,15 @@ def sample(template: Template, variant: int) -> dict[str, Any]:
     }
 
 
+def samples(template: Template) -> dict[str, dict[str, Any]]:
+    """Those of the template, by name, or else one made up for each kind of prompt that it has."""
+    if template.head.samples:
+        return dict(template.head.samples)
+    plain = sample(template, 1)
+    kinds = {name for name, spec in template.inputs.items() if spec.type == "boolean" and spec.changes}
+    return {"sample": plain, **{f"sample, {name}": {**plain, name: not plain[name]} for name in sorted(kinds)}}
+
+
 def _value(spec: Input, variant: int) -> Any:
     words = ("", "One sample.", "Another sample.")[variant if spec.changes else 1]
     match spec.type:
