@@ -190,7 +190,7 @@ def test_templates_are_rendered(command: Command, docs: Path, monkeypatch: pytes
     said = command(*words)
     assert "--- system\n" in said.out
     assert "at most 9 words" in said.out
-    assert "Summarize this part in its language within 9 words;" in command(*words, "-v", "partial=true").out
+    assert "Summarize this part within 9 words in its language;" in command(*words, "-v", "partial=true").out
     assert "다리는 길을 잇는다." in said.out
     value = command(*words, "--json", "-m", "gpt-4o").json
     assert value["template"] == "summarize/map@1"

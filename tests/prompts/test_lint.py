@@ -12,6 +12,7 @@ from promptops.errors import TemplateError
 from promptops.prices import price
 from promptops.prompts import Library
 from promptops.prompts.lint import Finding, lint
+from promptops.prompts.lint.prefix import samples
 
 Linting = Callable[[str], list[str]]
 
@@ -111,6 +112,20 @@ def test_an_input_says_itself_whether_it_varies(tmp_path: Path) -> None:
     (early,) = found_in(tmp_path, head + body)
     assert (early.code, early.line) == ("volatile-early", 8)
     assert "'part'" in early.text
+
+
+def test_each_kind_of_prompt_that_a_boolean_makes_is_looked_at(tmp_path: Path) -> None:
+    """Two that begin otherwise are two beginnings, each stable or not; and each has a sample to be locked."""
+    head = HEAD.format(more="").replace(
+        "document: true}", "document: true}\n  part: {type: boolean, default: false, varies: true}"
+    )
+    good, bad = LONG + "\n{{ text | fence }}", "{{ text | fence }}\n" + LONG
+    assert found_in(tmp_path, head + f"{{% if part %}}A part. {good}{{% else %}}All. {good}{{% endif %}}") == []
+    for one, other in ((good, bad), (bad, good)):
+        (early,) = found_in(tmp_path, head + f"{{% if part %}}A part. {one}{{% else %}}All. {other}{{% endif %}}")
+        assert early.code == "volatile-early"
+    made = samples(Library([tmp_path]).template("own"))
+    assert {name: inputs["part"] for name, inputs in made.items()} == {"sample": False, "sample, part": True}
 
 
 def test_a_short_beginning_of_what_is_sent_often_is_a_hint_with_its_break_even(tmp_path: Path) -> None:

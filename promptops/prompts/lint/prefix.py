@@ -33,13 +33,16 @@ def stable_prefix(template: Template, **inputs: object) -> str:
 
 def prefix(template: Template, body: Body, model: str, price: Price | None, *, often: bool) -> Iterator[Finding]:
     """Stable text that no cache can hold, and a beginning that is too short for one."""
+    count = counter(model).count
     try:
-        begins = stable_prefix(template)
-        after = _text(template.render(**sample(template, 0)))[len(begins) :]
+        begins = [stable_prefix(template, **kind) for kind in _kinds(template)]
+        after = [
+            _text(template.render(**{**sample(template, 0), **kind}))[len(same) :]
+            for kind, same in zip(_kinds(template), begins, strict=True)
+        ]
     except TemplateError:
         return
-    count = counter(model).count
-    wasted, held = count(after), count(begins)
+    wasted, held = max(map(count, after)), count(begins[0])
     place = body.varying
     if place is not None and wasted >= _WORTH_SAYING:
         yield Finding(
@@ -93,9 +96,14 @@ def samples(template: Template) -> dict[str, dict[str, Any]]:
     """Those of the template, by name, or else one made up for each kind of prompt that it has."""
     if template.head.samples:
         return dict(template.head.samples)
-    plain = sample(template, 1)
-    kinds = {name for name, spec in template.inputs.items() if spec.type == "boolean" and spec.changes}
-    return {"sample": plain, **{f"sample, {name}": {**plain, name: not plain[name]} for name in sorted(kinds)}}
+    plain, (_, *others) = sample(template, 1), _kinds(template)
+    return {"sample": plain, **{f"sample, {', '.join(kind)}": {**plain, **kind} for kind in others}}
+
+
+def _kinds(template: Template) -> list[dict[str, Any]]:
+    """What tells the kinds of prompts of a template apart: nothing, and each boolean that varies, turned round."""
+    varying = [name for name, spec in template.inputs.items() if spec.type == "boolean" and spec.changes]
+    return [{}, *({name: not template.inputs[name].default} for name in varying)]
 
 
 def _value(spec: Input, variant: int) -> Any:
