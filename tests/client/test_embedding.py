@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,8 @@ from promptops.budget import Budget
 from promptops.ceilings import Ceiling, ceiling
 from promptops.client import Client
 from promptops.client.verdict import Patience
-from promptops.errors import BudgetError, CallError
+from promptops.errors import BudgetError, CallError, EngineError
+from promptops.store import Database
 from promptops.types import Usage
 
 
@@ -64,3 +68,18 @@ def test_a_failed_embedding_is_booked_where_it_may_be_billed(billed: bool) -> No
         embedded(client)
     assert (budget.settled.tokens > 0) == billed
     assert budget._reserved.tokens == 0
+
+
+def test_a_model_that_cannot_be_loaded_is_a_row_without_tokens(tmp_path: Path) -> None:
+    """The ledger has the attempt and why it failed, and a cap keeps all that it had."""
+    store, budget = tmp_path / "store.db", Budget(max_tokens=1_000)
+    backend = Vectors(EngineError("embed.gguf cannot be loaded: it takes 9 GiB"))
+    with (
+        Client(backend, Database(store), budget=budget) as client,
+        pytest.raises(EngineError, match="9 GiB"),
+    ):
+        embedded(client)
+    with closing(sqlite3.connect(store)) as connection:
+        rows = connection.execute("SELECT status, calls, input, output, picodollars FROM attempts").fetchall()
+    assert rows == [("call", 0, 0, 0, 0)]
+    assert budget.settled.tokens == budget._reserved.tokens == 0
