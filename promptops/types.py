@@ -146,6 +146,7 @@ class Call:
 
     ``max_output_tokens`` limits the visible answer. ``take`` is 0 for the first asking and counts askings again after
     an answer that could not be used, so that the second asking is not answered with the first's stored reply.
+    ``choices`` are those that the answer is one of: a backend that can holds it to them.
     ``expected_output_tokens`` is what an answer of the asked length takes, for estimates. ``input_tokens`` is what the
     prompt takes; the client counts it before anything is sent. ``listener`` asks the backend to stream, where it can.
     ``pack`` allows the client to ask this together with others alike: that many in one prompt at most, 0 for as many as
@@ -158,6 +159,7 @@ class Call:
     max_output_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     schema: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
     take: int = 0
     expected_output_tokens: int | None = None
     input_tokens: int | None = None

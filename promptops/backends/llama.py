@@ -69,7 +69,7 @@ class Llama:
     price: Price | None = FREE
     window: int | None
     constrains = True
-    """A schema holds its answers by a grammar, and takes no tokens of the prompt."""
+    """A schema, or choices, hold its answers by a grammar, and a schema takes no tokens of the prompt."""
     logprobs = loras = True
 
     def __init__(
@@ -163,13 +163,14 @@ class Llama:
         if sampling.loras is not None:
             asked["loras"] = [[self._adapter(name), scale] for name, scale in sampling.loras]
         # A grammar says where an answer ends; a stop text inside of it would leave half an object.
-        stop = list(sampling.stop) if call.schema is None else []
+        stop = [] if call.schema is not None or call.choices else list(sampling.stop)
         return {
             "kind": "ask",
             "pieces": self._chat.pieces(call.messages),
             "most": call.max_output_tokens + self.reasoning,
             "sampling": {"seed": call.take, **_SAMPLING, **self._options.sampling, **asked, "stop": stop},
             "schema": None if call.schema is None else dict(call.schema),
+            "choices": list(call.choices),
             "expected": call.expected_output_tokens,
             "shift": self._options.shift,
             "stream": call.listener is not None,

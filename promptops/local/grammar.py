@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -33,6 +33,23 @@ def _grammar(schema: str) -> str:
     if (what := fault(rules)) is not None:
         raise RejectedError(f"the answer's schema cannot be made a grammar: {what}")
     return rules
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """The grammar of an answer that is one of ``choices``; raises ``RejectedError`` where they have none."""
+    try:
+        rules = "root ::= " + " | ".join(_literal(choice) for choice in choices)
+        what = fault(rules.encode().decode())
+    except UnicodeEncodeError:
+        what = "half a character is in them"
+    if what is not None:
+        raise RejectedError(f"the answer's choices cannot be made a grammar: {what}")
+    return rules
+
+
+def _literal(text: str) -> str:
+    """``text`` between quotes, as the notation spells it."""
+    return '"' + json.dumps(text, ensure_ascii=False)[1:-1] + '"'
 
 
 class Converter(Protocol):

@@ -213,6 +213,7 @@ class Spec:
             max_output_tokens=limit + prompt.output.reasoning_tokens,
             sampling=self.steps[question.step].sampling,
             schema=prompt.schema,
+            choices=prompt.only_choices,
             take=take,
             expected=question.expected,
             half_of=question.half_of,

@@ -47,6 +47,12 @@ class Prompt:
     output: front_matter.Output = field(default_factory=front_matter.Output, repr=False)
     """What the template says of the answer."""
 
+    @property
+    def only_choices(self) -> tuple[str, ...]:
+        """The choices where a reply is to be one of them and nothing else: no reasoning is asked for before it."""
+        tag = f"<{self.output.within}>" if self.output.within else ""
+        return () if tag and any(tag in message.content for message in self.messages) else self.choices
+
     def max_output_tokens(self, model: str | Counter, like: str = "") -> int | None:
         """The most tokens to ask for, reasoning included; ``None`` where the template sets no length.
 
@@ -69,7 +75,14 @@ class Prompt:
         if most is None:
             raise UsageError(f"{self.template} sets no length; say it with max_output_tokens")
         tagged = replace(tags or Tags(), template=self.template)
-        return Call(self.messages, most, schema=self.schema, tags=tagged, given_up=self.given_up)
+        return Call(
+            self.messages,
+            most,
+            schema=self.schema,
+            choices=self.only_choices,
+            tags=tagged,
+            given_up=self.given_up,
+        )
 
     def answer(self, text: str, *, cut: bool = False) -> str:
         """The answer proper in a reply, without reasoning that was to stay out of it or a code fence around JSON.

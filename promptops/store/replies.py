@@ -18,13 +18,13 @@ _KEPT = ("text", "finish", "model", "request_id")
 
 
 def key(call: Call, identity: str) -> bytes:
-    """What tells this call's reply from any other's: model, messages, limit, sampling, schema, tools and the taking.
+    """What tells this call's reply from any other's: model, messages, limit, sampling, form, tools and the taking.
 
     Names, paths, versions and tags are no part of it, since they cannot change the reply.
     """
     sampling = call.sampling
     how: list[object] = [sampling.temperature, sampling.top_p, sampling.seed, sampling.stop]
-    rarer = {"logprobs": sampling.logprobs, "loras": sampling.loras}
+    rarer = {"logprobs": sampling.logprobs, "loras": sampling.loras, "choices": call.choices or None}
     how += [{name: value} for name, value in rarer.items() if value is not None]
     frame = [identity, call.max_output_tokens, how, call.schema, call.take]
     said = json.dumps(frame, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -57,6 +57,13 @@ def test_a_chain_runs_on_a_model_file(spawn: Command, command: Command, docs: Pa
         assert spawn(*words).json["usage"]["calls"] == 0
 
 
+def test_a_label_is_one_of_those_given(spawn: Command, docs: Path, model: str) -> None:
+    """Whatever the weights would say: a grammar leaves nothing else to choose."""
+    said = spawn("run", "classify", docs, "-m", model, "--set", 'labels=회의,"x",river', "--json")
+    assert said.status == 0
+    assert {document["text"] for document in said.json["documents"]} <= {"회의", '"x"', "river"}
+
+
 def test_planning_and_counting_read_the_header_alone(command: Command, docs: Path, model: str, store: Path) -> None:
     """No process is started for them."""
     planned = command("plan", "summarize", docs, "-m", model, "--set", "words=10", "--json").json

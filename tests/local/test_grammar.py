@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptops.errors import RejectedError
 from promptops.local.gbnf import fault
-from promptops.local.grammar import grammar
+from promptops.local.grammar import grammar, one_of
 
 pytest.importorskip("llama_cpp", reason="the converter is llama.cpp's")
 
@@ -63,6 +63,14 @@ def test_choices_are_spelt_as_json_spells_them() -> None:
     """Korean as itself; quotes, backslashes and line breaks escaped once for JSON and once for the grammar."""
     rules = grammar({"enum": ["좋음", 'a"b', "c\\d", "e\nf", 3, None]})
     assert rules.splitlines()[0] == (r'root ::= "\"좋음\"" | "\"a\\\"b\"" | "\"c\\\\d\"" | "\"e\\nf\"" | "3" | "null"')
+
+
+def test_an_answer_that_is_one_of_several_has_a_grammar() -> None:
+    """Each as it is, whatever signs are in it; what cannot be spelt is refused."""
+    assert one_of(["좋음", 'a"b', "c\\d", "e\nf"]) == r'root ::= "좋음" | "a\"b" | "c\\d" | "e\nf"'
+    for choices in (["\ud800"], ["\f"]):
+        with pytest.raises(RejectedError, match="choices cannot be made a grammar"):
+            one_of(choices)
 
 
 def test_a_range_of_integers_is_a_choice() -> None:

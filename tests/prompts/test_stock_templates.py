@@ -172,6 +172,15 @@ def test_the_techniques_are_switched_on_by_their_inputs() -> None:
     assert "Use metric" not in plain
 
 
+def test_a_reply_that_reasons_first_is_not_only_a_label() -> None:
+    """So its call names no choices for a model to be held to; its answer is one of them all the same."""
+    template = LIBRARY.template("classify/one")
+    for reasoning, choices in ((False, ("good", "나쁨")), (True, ())):
+        prompt = template.render(text=KOREAN, labels=["good", "나쁨"], reasoning=reasoning)
+        assert prompt.call("gpt-5-mini").choices == choices
+        assert prompt.choices == ("good", "나쁨")
+
+
 def test_examples_may_be_given_up_where_room_is_short() -> None:
     """They are sections, each by itself."""
     examples = [{"input": f"text {number} " * 20, "output": "good"} for number in range(5)]

@@ -57,6 +57,7 @@ def test_the_order_of_a_schema_is_no_part_of_the_key() -> None:
         replace(CALL, sampling=Sampling(logprobs=0)),
         replace(CALL, sampling=Sampling(loras=())),
         replace(CALL, schema={"type": "object"}),
+        replace(CALL, choices=("good", "bad")),
         replace(CALL, take=1),
         replace(CALL, tools=(Tool("a"),)),
         replace(CALL, messages=(Message("user", "be brief"), Message("user", "안녕"))),

@@ -45,6 +45,7 @@ def joined(calls: Sequence[Call], ids: Sequence[str]) -> Call:
         max_output_tokens=sum(call.max_output_tokens + PER_ANSWER for call in calls),
         expected_output_tokens=sum(_expected(call) + PER_ANSWER for call in calls),
         schema=_schema(ids),
+        choices=(),
         pack=None,
         items=len(calls),
         given_up=_given_up(calls),

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from promptops.errors import RejectedError, UsageError
-from promptops.local.grammar import grammar
+from promptops.local.grammar import grammar, one_of
 from promptops.local.worker.frames import Frame, encode, frames
 from promptops.local.worker.loading import EngineProtocol, Loaded, load, request
 
@@ -121,9 +121,7 @@ class _Serving:
             self._tell({"kind": "failed", "id": number, "code": failure.code, "message": message})
 
     def _ask(self, frame: Frame) -> None:
-        schema = frame.get("schema")
-        rules = None if schema is None else grammar(schema)
-        self._engine.submit(request(self._module, frame, self._tokens(frame["pieces"]), rules))
+        self._engine.submit(request(self._module, frame, self._tokens(frame["pieces"]), _rules(frame)))
 
     def _tokens(self, pieces: list[int | str]) -> tuple[int, ...]:
         """Ids as they are, text as plain text: nothing in it becomes a special token."""
@@ -144,6 +142,13 @@ class _Serving:
     def _tell(self, frame: Frame) -> None:
         self._told = time.monotonic()
         _tell(self._answers, frame)
+
+
+def _rules(frame: Frame) -> str | None:
+    """The grammar that holds the answer, where one does."""
+    if (schema := frame.get("schema")) is not None:
+        return grammar(schema)
+    return one_of(frame["choices"]) if frame.get("choices") else None
 
 
 def _told(event: Any) -> Frame:
