@@ -10,7 +10,7 @@ types:
 	mypy promptops
 
 test:
-	pytest
+	pytest -n logical
 
 format:
 	ruff check --fix .

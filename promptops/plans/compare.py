@@ -41,9 +41,9 @@ def folder(sources: Iterable[Source], spec: Spec) -> Plan[CorpusResult | None]:
         lambda done: done.result,
         lambda done: corpus.take(_named(done, spec)),
     )
-    return (yield from corpus.finish()) or CorpusResult(
-        "failed", error="a comparison needs at least two documents with an answer"
-    )
+    lacking = "a comparison needs at least two documents with an answer"
+    missing = f"documents still missing: {corpus.missing}" if corpus.missing else lacking
+    return (yield from corpus.finish()) or CorpusResult("failed", error=missing)
 
 
 def _named(answered: Answered, spec: Spec) -> Answered:

@@ -43,18 +43,19 @@ class Corpus:
         self._spec = spec
         self._taken = 0
         self._texts = 0
-        self._missing = 0
+        self.missing = 0
+        """Documents that no call was sent about any more."""
         self._failure: PromptopsError | None = None
 
     def take(self, answered: Answered) -> Plan[None]:
         """The next document's answer."""
         result, number = answered.result, self._taken
         self._taken += 1
-        self._missing += result.stopped is not None
+        self.missing += result.stopped is not None
         if not result.text or not self._wanted:
             return
         self._texts += 1
-        if self._missing or self._failure:
+        if self.missing or self._failure:
             return
         tokens = self._spec.count(result.text)
         whole = Partial(
@@ -73,11 +74,11 @@ class Corpus:
 
     def finish(self) -> Plan[CorpusResult | None]:
         """The answer over all, ``None`` where there are not two to join."""
-        if not self._wanted or self._texts + self._missing < 2:
+        if not self._wanted or self._texts < 2:
             return None
-        if self._missing:
+        if self.missing:
             yield from self._tree.abandon()
-            return CorpusResult("failed", documents=self._texts, error=f"documents still missing: {self._missing}")
+            return CorpusResult("failed", documents=self._texts, error=f"documents still missing: {self.missing}")
         try:
             if self._failure:
                 raise self._failure

@@ -32,7 +32,7 @@ NO_MATTER = [
 ]
 
 
-@pytest.mark.parametrize("what", NO_MATTER, ids=str)
+@pytest.mark.parametrize("what", NO_MATTER, ids=range(len(NO_MATTER)))
 def test_what_cannot_change_the_reply_is_no_part_of_the_key(what: Tags | dict[str, Any]) -> None:
     """Neither a name, a path nor a version makes anyone pay again; nor does an estimate, or who listens."""
     other = replace(CALL, tags=what) if isinstance(what, Tags) else replace(CALL, **what)
