@@ -115,7 +115,7 @@ def _added(whole: PromptSize | None) -> str:
 
 
 def _steady(template: Template, values: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that calls like this one have in common: given ones that do not change, and all that are not given."""
+    """The inputs that calls like this one have in common: given ones that stay, its kind, and all not given."""
     return {
         name: values.get(name, spec.default)
         for name, spec in template.inputs.items()

@@ -14,7 +14,6 @@ from promptops.plans.plan import Plan
 from promptops.plans.reading import in_order
 from promptops.plans.results import CorpusResult
 from promptops.plans.spec import Spec
-from promptops.plans.tree import wrapping
 from promptops.types import Source
 
 _NAME = 80
@@ -50,7 +49,7 @@ def _named(answered: Answered, spec: Spec) -> Answered:
     """The answer under the document's name, where a small window has room for it."""
     result = answered.result
     name = f"Document: {' '.join(result.source.split())[-_NAME:]}\n"
-    if not result.text or 8 * (wrapping(spec) + spec.count(name)) > spec.least_room():
+    if not result.text or 8 * (spec.wrapping("corpus") + spec.count(name)) > spec.least_room():
         return answered
     return replace(answered, result=replace(result, text=name + result.text))
 

@@ -23,7 +23,7 @@ from promptops.plans.question import Question
 from promptops.plans.reading import each, excess
 from promptops.plans.results import CorpusResult, DocumentResult, Node, Span
 from promptops.plans.spec import Spec
-from promptops.plans.tree import Tree, wrapping
+from promptops.plans.tree import Tree
 from promptops.types import Document, Source, SpanStatus
 
 _PER_PART = 48
@@ -80,15 +80,15 @@ class _Request:
         self._like = size + _PER_PART * self.most
         self._allowed = 2 * self._like
         self._join_room = spec.room("join", request="") - size - _BORDERS
-        each = (spec.room("answer") - self._allowed - _BORDERS) // self.most - wrapping(spec)
+        each = (spec.room("answer") - self._allowed - _BORDERS) // self.most - spec.wrapping("answer")
         self._room = min(4 * each, self._join_room)
 
     def lacking(self) -> int:
         """By how many tokens it does not fit, 0 where it does."""
         spec = self._spec
         answer = 8 * spec.words("answer")
-        join = max(8 * spec.words("join"), 8 * wrapping(spec), answer)
-        each = (answer // 4 + wrapping(spec)) * self.most + self._allowed + _BORDERS - spec.room("answer")
+        join = max(8 * spec.words("join"), 8 * spec.wrapping("join"), answer)
+        each = (answer // 4 + spec.wrapping("answer")) * self.most + self._allowed + _BORDERS - spec.room("answer")
         return max(each, join - self._join_room, excess(spec, self._splitting(max(COMPLAINTS, key=spec.count))), 0)
 
     def split(self) -> Plan[tuple[Partial | None, list[Piece]]]:

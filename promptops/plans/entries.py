@@ -45,7 +45,7 @@ class United:
                 self._members.setdefault(name, United(self._quote, self._key)).add(inner)
         elif self._shape is list and isinstance(value, list):
             for entry in value:
-                self._enter(entry)
+                self._enter(self._once(entry))
         elif not _blank(value) and not _same(value, self._single):
             self._others.setdefault(_form(value), json.dumps(value, ensure_ascii=False))
 
@@ -86,6 +86,17 @@ class United:
         group.append(len(self._entries))
         self._entries.append(entry)
 
+    def _once(self, entry: Any) -> Any:
+        """An entry with nothing twice in its own lists, so that uniting it with its like changes nothing."""
+        if not isinstance(entry, dict):
+            return entry
+        return {name: self._each_once(name, value) for name, value in entry.items()}
+
+    def _each_once(self, name: str, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return _distinct(value) if name == PLACES else united([value], self._quote)
+
     def _group(self, entry: Any) -> str:
         if self._key and isinstance(entry, dict):
             named = {name: entry.get(name) for name in self._key}
@@ -108,10 +119,7 @@ class United:
             if _blank(joined.get(name)):
                 joined[name] = value
             elif isinstance(value, list) and isinstance(joined[name], list):
-                inner = United(self._quote)
-                inner.add(joined[name])
-                inner.add(value)
-                joined[name] = inner.value
+                joined[name] = united([joined[name], value], self._quote)
             elif not _blank(value) and not _same(joined[name], value):
                 return None
         return self._with_places(joined, other)
@@ -123,8 +131,7 @@ class United:
             joined[self._quote] = other[self._quote]
         if ADDED & (joined.keys() | other.keys()):
             joined[VERIFIED] = bool(joined.get(VERIFIED) or other.get(VERIFIED))
-            places = [*joined.get(PLACES, ()), *other.get(PLACES, ())]
-            joined[PLACES] = list({_form(place): place for place in places}.values())
+            joined[PLACES] = _distinct([*joined.get(PLACES, ()), *other.get(PLACES, ())])
         return joined
 
 
@@ -151,6 +158,10 @@ def verified(value: Any, text: str, place: Callable[[int, int], Mapping[str, Any
         return inner
     found = locate(value[quote], text)
     return {**inner, VERIFIED: found is not None, PLACES: [dict(place(found.start, found.end))] if found else []}
+
+
+def _distinct(places: Iterable[Any]) -> list[Any]:
+    return list({_form(place): place for place in places}.values())
 
 
 def _blank(value: Any) -> bool:

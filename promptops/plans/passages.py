@@ -12,7 +12,6 @@ from promptops.plans.ask import Partial
 from promptops.plans.halves import Outcome
 from promptops.plans.results import Place
 from promptops.plans.spec import Spec
-from promptops.plans.tree import wrapping
 from promptops.types import Document
 
 _NOTHING = "NONE"
@@ -105,7 +104,7 @@ def best(given: Sequence[Passage], budget: int, spec: Spec) -> Chosen:
 
     A budget too small for a whole reply is taken to be as large, or the longest passage could never be answered from.
     """
-    around = wrapping(spec)
+    around = spec.wrapping("answer")
     largest = max(given, key=lambda passage: passage.reply)
     budget = max(budget, largest.reply + _MARK + around + spec.count(largest.title))
     left, chosen, documents = budget, [], set()

@@ -44,7 +44,7 @@ def over(source: Source, read: Document, spec: Spec) -> Plan[DocumentResult]:
     if isinstance(chunks, DocumentResult):
         return chunks
     whole = Part.of(chunks)
-    end = max(part.end for part in whole if says_something(part.text))
+    end = max((part.end for part in whole if says_something(part.text)), default=0)
     refined = _Refined(read, spec, title, room, spec.ratio(read.text), Around.of(read, chunks, spec, "refine"), end)
     outcomes: list[Outcome] = []
     for part in whole:

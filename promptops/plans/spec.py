@@ -67,7 +67,7 @@ class Spec:
     """The member of an entry that repeats the text, where lists in JSON are united."""
     key: tuple[str, ...] = ()
     """The members by which two entries are about the same; by default all but the quote."""
-    measured: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
+    measured: dict[str, int] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``wrapping`` found, by step, since it takes as long as a small document."""
 
     def within(self, **steps: str) -> Spec:
@@ -154,17 +154,13 @@ class Spec:
 
     def wrapping(self, step: str) -> int:
         """Tokens that each of the texts that ``step`` joins may take beside itself, as its template puts them."""
-        known, measured = id(self.steps[step]), self.measured
-        if known not in measured:
+        if step not in self.measured:
             counter, inputs = self.models[step].counter, self.inputs(step)
-            few, more = (
-                self.steps[step].instructions({**inputs, "texts": list(map(_TEXT.format, range(number)))})
-                for number in _TEXTS
-            )
-            own = sum(counter.count(_TEXT.format(number)) for number in range(*_TEXTS))
+            few, more = (self.steps[step].instructions({**inputs, **_texts(number)}) for number in _TEXTS)
+            own = sum(counter.count(text) for text in _texts(_TEXTS[1])["texts"][_TEXTS[0] :])
             added = max(two.tokens(counter) - one.tokens(counter) for one, two in zip(few, more, strict=True)) - own
-            measured[known] = max(ceil(added / (_TEXTS[1] - _TEXTS[0])), 0) + _BORDERS
-        return measured[known]
+            self.measured[step] = max(ceil(added / (_TEXTS[1] - _TEXTS[0])), 0) + _BORDERS
+        return self.measured[step]
 
     def least_room(self, title: str = "", *steps: str) -> int:
         """The room of that one of ``steps``, by default of all, which leaves least: a reply to one fits every other."""
@@ -274,6 +270,11 @@ class Spec:
                     f"use a model with a larger window, or fewer {self._length(step).unit} "
                     f"(--set {self._length(step).unit}=N)"
                 )
+
+
+def _texts(number: int) -> dict[str, list[str]]:
+    """So many texts, each with a title."""
+    return {"texts": list(map(_TEXT.format, range(number))), "titles": ["x"] * number}
 
 
 def schema_tokens(schema: Mapping[str, Any] | None, counter: Counter) -> int:

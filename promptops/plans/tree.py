@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -29,14 +28,6 @@ from promptops.plans.citations import of_group
 from promptops.plans.plan import Plan, Start, Started
 from promptops.plans.question import Question
 from promptops.plans.spec import Spec
-from promptops.prompts.fence import fence
-
-_BORDERS = 4
-
-
-def wrapping(spec: Spec) -> int:
-    """Tokens that a text's own fence takes in a reduce."""
-    return spec.count(fence("", part="9999")) + _BORDERS
 
 
 @dataclass(slots=True)
@@ -58,6 +49,7 @@ class Tree:
         self._inputs = inputs
         self._room = room
         self._budget = min(room - room // 4, spec.settings.reduce_tokens)
+        self._wrapping = spec.wrapping(step)
         self._fan_in = max(spec.steps[step].fan_in or sys.maxsize, 2)
         self._levels: list[_Level] = []
 
@@ -109,11 +101,6 @@ class Tree:
 
     def _size(self, partial: Partial) -> int:
         return partial.tokens + self._wrapping
-
-    @cached_property
-    def _wrapping(self) -> int:
-        """Measured with the first texts to be joined; most documents have none."""
-        return self._spec.wrapping(self._step)
 
     def _cut(self, waiting: Sequence[Partial]) -> int:
         """How many of the texts that wait make the next group: at least two of them, and half of the budget."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+
+Texts = str | Sequence[str] | Iterator[str]
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029"<>]+')
 _HYPHENS = re.compile(r"^[^\S\n]*-{3,}[^\S\n]*$", re.MULTILINE)
 
 
-def fence(text: str | Iterable[str], tag: str = "document", **attributes: object) -> str:
+def fence(text: Texts, tag: str = "document", **attributes: object) -> str:
     """``text`` between ``<tag>`` and ``</tag>`` lines; several texts with a border line between each two.
 
     Where the text itself holds such a tag, ours gets the first number that it lacks (``<document-1>``), so no text can

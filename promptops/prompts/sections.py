@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 
-from promptops.prompts.fence import fence
+from promptops.prompts.fence import Texts, fence
 from promptops.types import Message, Role
 
 Keep = Literal["head", "tail", "both"]
@@ -146,7 +146,7 @@ class SectionTag(Extension):
 
 
 @pass_context
-def fenced(context: Context, text: str | Iterable[str], tag: str = "document", **attributes: object) -> str:
+def fenced(context: Context, text: Texts, tag: str = "document", **attributes: object) -> str:
     """The filter ``fence``; inside a section, what is cut of a fenced text is cut inside of its fence."""
     whole = fence(text, tag, **attributes)
     collected: Collected | None = context.get(COLLECTED)

@@ -78,20 +78,23 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Hold the test to its budget, and remember what it sent."""
-    item.stash[_CAP] = cap = _cap(item)
-    with ceiling(cap):
-        yield
+    cap = _cap(item)
+    try:
+        with ceiling(cap):
+            yield
+    finally:
+        item.stash[_CAP] = cap
     if cap.refused is not None:
         pytest.fail(f"the test's token_budget held a call back: {cap.refused}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what the test sent into its report, which pytest-xdist brings to the process that sums up."""
     report = yield
-    cap = item.stash.get(_CAP, None) if call.when == "call" else None
+    cap = item.stash.get(_CAP, None)  # there once the test is over; its subtests have reports of their own
+    if cap is not None:
+        del item.stash[_CAP]
     if cap is not None and cap.used is not None:
         tokens, usd = cap.used
         setattr(report, _SENT, [tokens, None if usd is None else str(usd)])

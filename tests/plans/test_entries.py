@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptops.plans.entries import United, united, verified
@@ -32,6 +32,10 @@ def says(one: Any, other: Any) -> bool:
     return united([[one]]) == united([[one], [other]])
 
 
+TWICE = [{"name": "Ada", "value": None, "tags": ["Ada", "Ada"]}]
+
+
+@example([TWICE] * 3, ())
 @given(LISTS, KEYS)
 def test_uniting_what_is_united_changes_nothing(values: list[list[dict[str, Any]]], key: tuple[str, ...]) -> None:
     """Nor does taking some of it in an earlier run."""

@@ -262,6 +262,31 @@ def test_it(assert_locked):
     assert "greeting: +2 tokens on every call (3 to 5 by gpt-5-mini)" in ran.out
 
 
+def test_what_subtests_send_is_counted_once(run: Run) -> None:
+    """They have reports of their own; the test has sent it."""
+    ran = run("""
+import promptops as po
+
+def test_sends(scripted_backend, subtests):
+    for part in "ab":
+        with subtests.test(part=part):
+            backend = scripted_backend(answer=lambda call: "short", price=None)
+            with po.connect(backend) as client:
+                po.run("summarize", [po.Source("a", text="river " * 20)], client, words=20)
+
+def test_once(scripted_backend):
+    with po.connect(scripted_backend(answer=lambda call: "short", price=None)) as client:
+        po.run("summarize", [po.Source("a", text="river " * 20)], client, words=20)
+""")
+    assert ran.status == 0
+    sent = {
+        line.split("::")[1]: int(line.split()[0])
+        for line in ran.out.splitlines()
+        if "::" in line and " tokens " in line
+    }
+    assert sent["test_sends"] == 2 * sent["test_once"] > 0
+
+
 def test_processes_of_a_parallel_run_count_and_lock_together(
     template: Callable[[str], None], pytester: pytest.Pytester
 ) -> None:

@@ -42,7 +42,7 @@ def prefix(template: Template, body: Body, model: str, price: Price | None, *, o
         ]
     except TemplateError:
         return
-    wasted, held = max(map(count, after)), count(begins[0])
+    wasted, held = max(map(count, after)), min(map(count, begins))
     place = body.varying
     if place is not None and wasted >= _WORTH_SAYING:
         yield Finding(
