@@ -97,6 +97,8 @@ class Chain:
         """Its settings with ``given`` ones; raises ``UsageError`` for one that is unknown, wrong or missing."""
         settings = self.settings.updated(given, self.known)
         for step in self.steps.values():
+            if settings.cite and step.template.structured and "cite" in step.template.inputs:
+                raise UsageError(f"{step.template.label} answers in JSON, which holds no marks: take out cite=true")
             for name, declared in step.template.inputs.items():
                 if declared.required and name in self.known and name not in step.inputs and not getattr(settings, name):
                     raise UsageError(f"chain {self.name} needs the setting {name!r}: say --set {name}=...")

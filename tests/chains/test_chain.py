@@ -227,6 +227,19 @@ def test_a_chain_in_python_has_a_plan_of_your_own() -> None:
             chains.parse(text, PLAN)
 
 
+def test_json_is_not_asked_to_cite(file: Writing, tmp_path: Path) -> None:
+    """Marks in brackets would be taken for its lists, and lists for marks."""
+    (tmp_path / "own.j2").write_text(
+        "---\nname: own\nversion: 1\ninputs:\n  text: {type: string, document: true}\n"
+        "  cite: {type: boolean, default: false}\n"
+        "output: {format: json, schema: {type: object}}\n---\n{{ text | fence }}"
+    )
+    chain = chains.load(file("name: own\nplan: map\nsteps: {map: {template: own}}\n"))
+    assert not chain.updated({}).cite
+    with pytest.raises(UsageError, match="own@1 answers in JSON, which holds no marks: take out cite=true"):
+        chain.updated({"cite": True})
+
+
 def test_a_step_that_may_be_left_out_takes_its_setting_with_it(file: Writing) -> None:
     """A chain without an overview does not know whether there should be one."""
     chain = chains.load(file(CHAIN.replace("  corpus: {template: summarize/corpus}\n", "")))
