@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from promptops.chains.chain import SUFFIXES, Chain, load, names, parse
+from promptops.chains.chain import Chain
+from promptops.chains.file import SUFFIXES, load, names, parse
 
 __all__ = ["SUFFIXES", "Chain", "load", "names", "parse"]

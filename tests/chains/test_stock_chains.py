@@ -10,7 +10,7 @@ import pytest
 
 import promptops as po
 from promptops.backends.scripted import Scripted
-from promptops.chains.chain import names
+from promptops.chains import names
 from promptops.prices import price
 from promptops.prompts import Library
 from promptops.types import Call
